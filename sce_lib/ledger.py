@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ import filelock
 from pydantic import BaseModel, ConfigDict, Field
 
 from sce_lib.config import Noise, RunConfig
+from sce_lib.files import set_aside, write_atomically
 from sce_lib.paths import ledger_root
 
 FORMAT = 1
@@ -154,37 +152,6 @@ class RunRecord(_Kept):
 
 def _checksum(record: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: to a neighbour first, flushed to disk, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def set_aside(path: Path, why: str) -> None:
-    """Rename a damaged file out of the way, under a name that was not taken, with a warning that names it."""
-    aside = next(
-        candidate
-        for number in range(1, 10_000)
-        if not (candidate := path.with_name(f"{path.name}.damaged-{number}")).exists()
-    )
-    try:
-        path.rename(aside)
-        kept = f"kept as {aside.name}"
-    except OSError as error:
-        kept = f"left in place ({error.strerror})"
-    warnings.warn(f"{path} is damaged ({why}); {kept} and counted as missing", stacklevel=3)
 
 
 class Ledger:

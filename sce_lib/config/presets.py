@@ -139,14 +139,14 @@ def resolve_noise(noise: "str | tuple[str, float] | Noise", protocol: Protocol =
 
     Examples
     --------
-    >>> resolve_noise("symmetric-0.4") == resolve_noise(("symmetric", 0.4)) == Noise(kind="symmetric", rate=0.4)
+    >>> resolve_noise("symmetric-0.4") == resolve_noise(("symmetric", 0.4))
     True
     >>> resolve_noise("human-worse_label").label_set
     'worse_label'
     >>> resolve_noise("symmetric")
     Traceback (most recent call last):
         ...
-    ValueError: noise 'symmetric' is not known: give 'none', 'symmetric-RATE', 'asymmetric-RATE' or 'human-LABELS'
+    ValueError: noise 'symmetric' is not known: give none, symmetric-RATE, asymmetric-RATE or human-LABELS
     """
     if isinstance(noise, Noise):
         return noise
@@ -162,15 +162,15 @@ def resolve_noise(noise: "str | tuple[str, float] | Noise", protocol: Protocol =
         if kind in ("symmetric", "asymmetric") and detail and "rate" in str(error):
             raise
         raise ValueError(
-            f"noise {noise!r} is not known: give 'none', 'symmetric-RATE', 'asymmetric-RATE' or 'human-LABELS'"
+            f"noise {noise!r} is not known: give none, symmetric-RATE, asymmetric-RATE or human-LABELS"
         ) from None
 
 
-def _sl_parameters(dataset: str, noise: Noise, protocol: Protocol, section: Section) -> dict[str, float]:
+def _sl_parameters(dataset: str, noise: Noise, protocol: Protocol, section: Section) -> dict[str, Any]:
     like = _like(dataset)
     alpha, beta = SL_WEIGHTS_51 if section == "5.1" else SL_WEIGHTS.get(dataset, SL_WEIGHTS[like])
     floor = RELEASED_A if protocol == "released" else PAPER_SECTIONS[section]["A"]
-    parameters = {"alpha": alpha, "beta": beta, "A": floor}
+    parameters: dict[str, Any] = {"alpha": alpha, "beta": beta, "A": floor}
     if protocol == "paper" and noise.kind == "asymmetric" and math.isclose(noise.rate, 0.4):
         parameters |= ASYMMETRIC_40.get(like, {})
     return parameters
@@ -198,7 +198,7 @@ def resolve_method(
         For a name that is not in `METHODS`, and for D2L under ``released``, which has none.
     """
     sl = _sl_parameters(dataset, noise, protocol, section)
-    matrix = "identity" if protocol == "released" else "true"
+    matrix: Any = "identity" if protocol == "released" else "true"
     multiple, base = (float(name[0]), name[1:]) if name[:1].isdigit() else (1.0, name)
     if name not in METHODS:
         raise ValueError(f"method {name!r} is not known; known are {', '.join(METHODS)}")
@@ -206,8 +206,8 @@ def resolve_method(
         if protocol == "released":
             raise ValueError("D2L has no counterpart in the released code; use protocol='paper'")
         window, first = D2L_SCHEDULE[_like(dataset)]
-        schedule = {"window": max(2, round(window * stretch)), "first_epoch": max(1, round(first * stretch))}
-        return D2L(**schedule, **(sl if base == "d2l+sl" else {}))
+        window, first = max(2, round(window * stretch)), max(1, round(first * stretch))
+        return D2L(window=window, first_epoch=first, **(sl if base == "d2l+sl" else {}))
     makers: dict[str, Part] = {
         "ce": CE(scale=multiple),
         "rce": RCE(scale=multiple, A=sl["A"]),
@@ -244,9 +244,9 @@ def _optimisation(dataset: str, protocol: Protocol, section: Section, profile: P
         if profile != "full":
             fields["lr"] = SHORT_RUN_LR.get(section, fields["lr"])
         return fields
-    settings = RELEASED.get(_like(dataset))
-    if settings is None:
+    if _like(dataset) not in RELEASED:
         raise ValueError(f"the released code has nothing for {dataset!r}; use protocol='paper'")
+    settings = RELEASED[_like(dataset)]
     fields |= {key: value for key, value in settings.items() if key != "rotation"} | {"milestones_late": True}
     # The decay counts steps: over a shorter run it is raised so that the rate falls by the same factor.
     steps = stretch * (scale["n_train"] or row["train_size"]) / row["train_size"]

@@ -1,0 +1,132 @@
+"""What is measured of a network: by class, on clean and on flipped samples, on the logits alone.
+
+Labels are class indices in [0, K), shape (N,); probabilities are (N, K); accuracies are in [0, 1].
+A class without a sample has no accuracy: it is NaN.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def confusion_matrix(labels: Tensor, predictions: Tensor, num_classes: int) -> Tensor:
+    """Count samples by true class (row) and predicted class (column), shape (K, K).
+
+    Examples
+    --------
+    >>> confusion_matrix(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), 2).tolist()
+    [[1, 1], [0, 1]]
+    """
+    flat = torch.bincount(labels * num_classes + predictions, minlength=num_classes**2)
+    return flat.reshape(num_classes, num_classes)
+
+
+def accuracy(labels: Tensor, predictions: Tensor) -> float:
+    """Return the portion of samples predicted as labelled.
+
+    Examples
+    --------
+    >>> accuracy(torch.tensor([0, 1, 2, 2]), torch.tensor([0, 1, 2, 0]))
+    0.75
+    """
+    return (labels == predictions).double().mean().item()
+
+
+def classwise_accuracy(labels: Tensor, predictions: Tensor, num_classes: int) -> Tensor:
+    """Return each class's accuracy (recall), shape (K,), float64: the curves of Figs. 1, 3 and 5.
+
+    Examples
+    --------
+    >>> classwise_accuracy(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), 2).tolist()
+    [0.5, 1.0]
+    """
+    return class_means((labels == predictions).double(), labels, num_classes)
+
+
+def class_means(values: Tensor, labels: Tensor, num_classes: int) -> Tensor:
+    """Return the mean of per-sample values, (N,) or (N, D), within each class: (K,) or (K, D), float64.
+
+    Examples
+    --------
+    >>> class_means(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([0, 0, 2]), 3).tolist()
+    [2.0, nan, 5.0]
+    """
+    shape = (num_classes, *values.shape[1:])
+    sums = torch.zeros(shape, dtype=torch.float64, device=values.device).index_add_(
+        0, labels, values.double()
+    )
+    counts = torch.bincount(labels, minlength=num_classes)
+    return sums / counts.reshape(-1, *(1,) * (values.ndim - 1))
+
+
+def clean_confidence(probabilities: Tensor, true_labels: Tensor, flipped: Tensor) -> Tensor:
+    """Return the mean predicted probabilities over the clean portion of each class, (K, K): Figs. 4a and 6a.
+
+    Parameters
+    ----------
+    probabilities : Tensor (N, K)
+        Predicted probabilities on the training samples.
+    true_labels : Tensor (N,)
+        Labels before the noise.
+    flipped : Tensor of bool (N,)
+        Whose label the noise has changed; these are left out.
+
+    Examples
+    --------
+    >>> p = torch.tensor([[0.75, 0.25], [0.0, 1.0], [0.25, 0.75]])
+    >>> clean_confidence(p, torch.tensor([0, 0, 1]), torch.tensor([False, True, False])).tolist()
+    [[0.75, 0.25], [0.25, 0.75]]
+    """
+    kept = ~flipped
+    return class_means(probabilities[kept], true_labels[kept], probabilities.shape[1])
+
+
+def prediction_counts(true_labels: Tensor, predictions: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    """Return how many samples are predicted as each class, and how many of those rightly: Figs. 4b and 6b.
+
+    Examples
+    --------
+    >>> predicted, correct = prediction_counts(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), 2)
+    >>> predicted.tolist(), correct.tolist()
+    ([1, 2], [1, 1])
+    """
+    table = confusion_matrix(true_labels, predictions, num_classes)
+    return table.sum(dim=0), table.diagonal()
+
+
+def margins(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """Return p(label) minus the largest other probability, shape (N,), in [-1, 1].
+
+    Examples
+    --------
+    >>> margins(torch.tensor([[0.75, 0.25], [0.75, 0.25]]), torch.tensor([0, 1])).tolist()
+    [0.5, -0.5]
+    """
+    at_label = probabilities.gather(1, labels[:, None])[:, 0]
+    others = probabilities.scatter(1, labels[:, None], -1.0).amax(dim=1)
+    return at_label - others
+
+
+def gradient_weight(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the size of each sample's gradient at its logits, the sum of |dloss/dz_j| over j, shape (N,).
+
+    For hard labels and SL it is 2 (alpha + beta |A| p_y) (1 - p_y), by Eq. (10).
+
+    Parameters
+    ----------
+    loss : callable
+        A mean-reduced loss of (logits, labels) in which samples do not interact.
+    logits, labels : Tensor (N, K), (N,)
+        What the loss is taken of.
+
+    Examples
+    --------
+    >>> logits = torch.zeros(1, 2, dtype=torch.float64)
+    >>> gradient_weight(torch.nn.CrossEntropyLoss(), logits, torch.tensor([0])).tolist()
+    [1.0]
+    """
+    with torch.enable_grad():
+        leaf = logits.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(leaf, labels), leaf)
+    return gradient.abs().sum(dim=1) * len(labels)
