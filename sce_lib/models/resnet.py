@@ -1,0 +1,227 @@
+"""The two residual networks, of CIFAR-100 and of Clothing1M."""
+
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from sce_lib.models.common import ImageSize, check_shape, initialise, initialised, scaled
+
+
+class PreActivationBlock(nn.Module):
+    """Two 3×3 convolutions, BatchNorm and ReLU before each, added to the input (or to its projection).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels before and after.
+    halve : bool
+        Whether to halve the sides and project the input by a 1×1 convolution: each stage's start but the
+        first's.
+    activated : bool
+        Whether the input has just been through BatchNorm and ReLU, so that the block's own are left out.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, halve: bool, activated: bool) -> None:
+        super().__init__()
+        stride = 2 if halve else 1
+        self.bn1 = None if activated else nn.BatchNorm2d(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.projection = nn.Conv2d(in_channels, out_channels, 1, stride) if halve else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output, (N, out_channels, H, W) or of half the sides."""
+        activated = x if self.bn1 is None else torch.relu(self.bn1(x))
+        residual = self.conv2(torch.relu(self.bn2(self.conv1(activated))))
+        return residual + (x if self.projection is None else self.projection(x))
+
+
+class PreActivationResNet(nn.Module):
+    """A stem, three stages of pre-activation blocks, BatchNorm, ReLU, global average pool, classifier.
+
+    The stem's own BatchNorm and ReLU stand before the first block parts into its two paths, as in He et al.'s
+    "Identity Mappings in Deep Residual Networks" (2016); that block then has no first BatchNorm.
+
+    Parameters
+    ----------
+    blocks : int
+        Blocks a stage; the depth is 6·blocks + 2.
+    num_classes, in_channels, width
+        See `cnn4`. Channels are 16, 32 and 64 at width 1.
+    """
+
+    def __init__(self, blocks: int, num_classes: int, in_channels: int, width: float) -> None:
+        super().__init__()
+        channels = [scaled(unscaled, width) for unscaled in (16, 32, 64)]
+        self.stem = nn.Conv2d(in_channels, channels[0], 3, padding=1)
+        self.stem_bn = nn.BatchNorm2d(channels[0])
+        layers: list[nn.Module] = []
+        before = channels[0]
+        for stage, after in enumerate(channels):
+            for block in range(blocks):
+                starts = block == 0
+                halve, activated = starts and stage > 0, starts and stage == 0
+                layers.append(PreActivationBlock(before, after, halve, activated))
+                before = after
+        self.blocks = nn.Sequential(*layers)
+        self.final_bn = nn.BatchNorm2d(before)
+        self.classifier = nn.Linear(before, num_classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the pooled output of the last stage, (N, D), for images (N, C, H, W)."""
+        x = self.blocks(torch.relu(self.stem_bn(self.stem(x))))
+        return torch.relu(self.final_bn(x)).mean(dim=(2, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits, (N, K), for images (N, C, H, W)."""
+        return self.classifier(self.features(x))
+
+
+def resnet44(
+    num_classes: int,
+    in_channels: int,
+    image_size: ImageSize,
+    width: float = 1.0,
+    *,
+    generator: torch.Generator | None = None,
+) -> nn.Module:
+    """Return the ResNet-44 of §5.2 (CIFAR-100): pre-activation, three stages of 7 blocks.
+
+    Channels are 16, 32 and 64. Convolutions and the two 1×1 projections have biases. 668,676 parameters for
+    3 image channels and K = 100.
+
+    Parameters
+    ----------
+    num_classes, in_channels, image_size, width, generator
+        See `cnn4`. The network does not depend on `image_size`: the last stage is pooled whatever its sides.
+
+    Examples
+    --------
+    >>> model = resnet44(100, in_channels=3, image_size=32)
+    >>> sum(p.numel() for p in model.parameters())
+    668676
+    """
+    check_shape(num_classes, in_channels, image_size, width)
+    return initialised(lambda: PreActivationResNet(7, num_classes, in_channels, width), generator)
+
+
+class ResNet50(torchvision.models.ResNet):
+    """torchvision's ResNet-50 with `features` (the pooled output) and any number of channels.
+
+    Its parameters keep torchvision's names (the classifier is ``fc``), so that its weight files fit.
+
+    Parameters
+    ----------
+    num_classes, in_channels, width
+        See `resnet50`.
+    """
+
+    def __init__(self, num_classes: int, in_channels: int, width: float) -> None:
+        super().__init__(
+            torchvision.models.resnet.Bottleneck,
+            [3, 4, 6, 3],
+            num_classes=num_classes,
+            width_per_group=scaled(64, width),
+        )
+        if in_channels != 3:
+            self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
+
+    @property
+    def classifier(self) -> nn.Module:
+        """The last layer, ``fc``."""
+        return self.fc
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the pooled output of the last stage, (N, 2048), for images (N, C, H, W)."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.avgpool(x).flatten(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits, (N, K), for images (N, C, H, W)."""
+        return self.fc(self.features(x))
+
+
+def _imagenet_weights(source: bool | str | Path) -> dict[str, Tensor]:
+    """Return ImageNet's state dict for ResNet-50, from torchvision or from a local file."""
+    instead = "use pretrained=False for random weights, or pretrained='FILE' for weights already on disk"
+    if source is True:
+        try:
+            return torchvision.models.ResNet50_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "reason", error)
+            raise RuntimeError(
+                f"resnet50's ImageNet weights could not be downloaded ({reason}): {instead}"
+            ) from error
+    path = Path(str(source)).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"no file of resnet50 weights at {path}: {instead}")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(f"{path} is not a state dict saved by torch: {error}") from error
+
+
+def _load_backbone(model: ResNet50, weights: dict[str, Tensor], source: bool | str | Path) -> None:
+    """Load everything but the classifier, whose 1000 ImageNet classes are not ours."""
+    backbone = {name: value for name, value in weights.items() if not name.startswith("fc.")}
+    try:
+        missing, unexpected = model.load_state_dict(backbone, strict=False)
+    except (RuntimeError, AttributeError) as error:
+        raise ValueError(f"the weights of {source} do not fit resnet50: {error}") from error
+    wrong = [name for name in missing if not name.startswith("fc.")] + unexpected
+    if wrong:
+        raise ValueError(f"the weights of {source} are not resnet50's: see {wrong[0]!r}")
+
+
+def resnet50(
+    num_classes: int,
+    in_channels: int,
+    image_size: ImageSize,
+    width: float = 1.0,
+    *,
+    pretrained: bool | str | Path = False,
+    generator: torch.Generator | None = None,
+) -> nn.Module:
+    """Return torchvision's ResNet-50, the network of §5.3 (Clothing1M).
+
+    Parameters
+    ----------
+    num_classes, in_channels, image_size, generator
+        See `cnn4`. The network does not depend on `image_size`; with pretrained weights the generator draws
+        the classifier alone.
+    width : float
+        Factor on the bottlenecks' inner channels, as in torchvision's Wide ResNets; the outer ones stay.
+    pretrained : bool or path
+        ImageNet weights for all but the classifier: ``True`` for torchvision's (IMAGENET1K_V1, downloaded
+        once into torch's own cache), or a file of such a state dict.
+
+    Raises
+    ------
+    ValueError
+        For pretrained weights at another width or channel count, or a file that is not ResNet-50's.
+    RuntimeError
+        Where the weights cannot be downloaded; the message says why and what to do.
+    FileNotFoundError
+        Where `pretrained` names no file.
+
+    Examples
+    --------
+    >>> model = resnet50(14, in_channels=3, image_size=224, width=0.25)
+    >>> model.classifier
+    Linear(in_features=2048, out_features=14, bias=True)
+    """
+    check_shape(num_classes, in_channels, image_size, width)
+    if pretrained and (in_channels != 3 or width != 1):
+        raise ValueError(
+            f"pretrained weights are for 3 channels at width 1, not {in_channels} at width {width}"
+        )
+    with torch.random.fork_rng(devices=[]):
+        model = ResNet50(num_classes, in_channels, width)
+    if pretrained:
+        _load_backbone(model, _imagenet_weights(pretrained), pretrained)
+    initialise(model.fc if pretrained else model, generator)
+    return model
