@@ -1,0 +1,16 @@
+"""Data sets: a name in; uint8 images, labels, class names, source and fingerprint out."""
+
+from sce_lib.datasets.core import DatasetError, DatasetNotFound, ImageData
+from sce_lib.datasets.load import KNOWN_DATASETS, load_dataset
+from sce_lib.datasets.sampling import PixelStatistics, pixel_statistics, stratified_subset
+
+__all__ = [
+    "KNOWN_DATASETS",
+    "DatasetError",
+    "DatasetNotFound",
+    "ImageData",
+    "PixelStatistics",
+    "load_dataset",
+    "pixel_statistics",
+    "stratified_subset",
+]

@@ -1,0 +1,169 @@
+"""The named data sets: scikit-learn's digits and what torchvision reads and downloads."""
+
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from filelock import FileLock
+from sklearn.datasets import load_digits as sklearn_digits
+from torch import Tensor
+from torchvision.datasets.utils import check_integrity
+
+from sce_lib import paths
+from sce_lib.datasets.core import DatasetError, ImageData
+from sce_lib.datasets.sampling import class_quotas
+
+DIGITS_TEST_SIZE = 500
+_PROBE_SECONDS = 10
+
+
+class IncompleteFiles(DatasetError):
+    """Some of torchvision's files are missing or damaged: a new download would mend that."""
+
+
+@dataclass(frozen=True)
+class Official:
+    """A data set that torchvision knows.
+
+    Parameters
+    ----------
+    reader : type
+        The torchvision class.
+    classes : tuple of str
+        The class names in their official order.
+    """
+
+    reader: Any
+    classes: tuple[str, ...]
+
+
+OFFICIAL: dict[str, Official] = {
+    "mnist": Official(torchvision.datasets.MNIST, tuple("0123456789")),
+    "fashion_mnist": Official(
+        torchvision.datasets.FashionMNIST, tuple(torchvision.datasets.FashionMNIST.classes)
+    ),
+    "cifar10": Official(
+        torchvision.datasets.CIFAR10,
+        ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    ),
+}
+
+
+def load_digits() -> ImageData:
+    """Return scikit-learn's 1,797 real 8×8 digits, 1,297 for training and 500 for testing.
+
+    Values 0 to 16 are scaled to 0 to 255. The split is stratified and fixed: of each class every third or
+    fourth image, evenly spaced, is for testing, so that all writers are in both splits and no random number
+    generator is needed.
+    """
+    digits = sklearn_digits()
+    images = (digits.images.astype(np.int64) * 255 + 8) // 16
+    labels = digits.target.astype(np.int64)
+    testing = np.zeros(len(labels), dtype=bool)
+    for label, quota in enumerate(class_quotas(np.bincount(labels), DIGITS_TEST_SIZE)):
+        members = np.flatnonzero(labels == label)
+        testing[members[(2 * np.arange(quota) + 1) * len(members) // (2 * quota)]] = True
+    pixels = torch.from_numpy(images.astype(np.uint8)).unsqueeze(-1)
+    targets, test = torch.from_numpy(labels), torch.from_numpy(testing)
+    return ImageData(
+        name="digits",
+        train_images=pixels[~test],
+        train_labels=targets[~test],
+        test_images=pixels[test],
+        test_labels=targets[test],
+        classes=tuple("0123456789"),
+        source="scikit-learn digits",
+    )
+
+
+def files_of(reader: Any, root: Path) -> dict[Path, str | None]:
+    """Return the unpacked files that a torchvision class reads, each with its MD5 sum where one is known."""
+    if hasattr(reader, "resources"):
+        raw = root / reader.__name__ / "raw"
+        return {raw / name.removesuffix(".gz"): None for name, _ in reader.resources}
+    entries = [*reader.train_list, *reader.test_list, (reader.meta["filename"], reader.meta["md5"])]
+    return {root / reader.base_folder / name: md5 for name, md5 in entries}
+
+
+def read_official(name: str, root: Path) -> ImageData | None:
+    """Read torchvision's files below root; None if there are none.
+
+    Raises
+    ------
+    IncompleteFiles
+        If only some of the files are there, or one has not its MD5 sum.
+    DatasetError
+        If they cannot be read.
+    """
+    official = OFFICIAL[name]
+    files = files_of(official.reader, root)
+    if not any(file.exists() for file in files):
+        return None
+    bad = [file for file, md5 in files.items() if not check_integrity(file, md5)]
+    if bad:
+        state = "does not have its MD5 sum" if bad[0].exists() else "is missing"
+        raise IncompleteFiles(
+            f"{name}: {bad[0]} {state}. Put the official file there, or remove {bad[0].parent}."
+        )
+    try:
+        train, test = (official.reader(root, train=train, download=False) for train in (True, False))
+        (train_images, train_labels), (test_images, test_labels) = _arrays(train), _arrays(test)
+    except (OSError, EOFError, ValueError, KeyError, AssertionError, RuntimeError, TypeError) as error:
+        folder = next(iter(files)).parent
+        raise DatasetError(f"{name}: the files in {folder} cannot be read, remove them: {error!r}") from error
+    return ImageData(
+        name=name,
+        train_images=train_images,
+        train_labels=train_labels,
+        test_images=test_images,
+        test_labels=test_labels,
+        classes=official.classes,
+        source=f"torchvision {official.reader.__name__}",
+    )
+
+
+def _arrays(split: Any) -> tuple[Tensor, Tensor]:
+    images, labels = torch.as_tensor(split.data), torch.as_tensor(split.targets, dtype=torch.int64)
+    return (images.unsqueeze(-1) if images.ndim == 3 else images).contiguous(), labels
+
+
+def download_official(name: str, root: Path) -> str | None:
+    """Let torchvision download and unpack a data set; return None, or what kept it from doing so.
+
+    An archive that already lies where torchvision would put it is checked and unpacked without a network.
+    """
+    reader = OFFICIAL[name].reader
+    try:
+        if not _archive_present(reader, root):
+            _probe(reader)
+        locks = paths.cache_root() / "decoded"
+        locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / f"{name}.download.lock"):
+            reader(root, train=True, download=True)
+    except (OSError, RuntimeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _archive_present(reader: Any, root: Path) -> bool:
+    if hasattr(reader, "resources"):
+        return all((root / reader.__name__ / "raw" / name).is_file() for name, _ in reader.resources)
+    return (root / reader.filename).is_file()
+
+
+def _probe(reader: Any) -> None:
+    """Fail within seconds where there is no network: torchvision sets no time limit of its own."""
+    urls = (
+        [m + reader.resources[0][0] for m in reader.mirrors] if hasattr(reader, "mirrors") else [reader.url]
+    )
+    for url in urls:
+        try:
+            with urllib.request.urlopen(url, timeout=_PROBE_SECONDS):
+                return
+        except OSError as error:
+            last = error
+    raise last
