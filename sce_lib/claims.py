@@ -1,8 +1,8 @@
 """The paper's claims, measured: a quantity for each, a rule fixed beforehand, a verdict.
 
 The rules stand in ``data/paper/claims.csv``: a claim `agrees` where the mean of its quantity over the seeds
-reaches the threshold, `agrees in direction` where it reaches the weaker direction alone, and else `disagrees`;
-without records it is `not tested`.
+reaches the threshold, `agrees in direction` where it reaches the weaker direction alone, and else
+`disagrees`; without records it is `not tested`.
 """
 
 from collections.abc import Callable, Sequence
@@ -76,12 +76,12 @@ def _spread(records: Sequence[RunRecord], stage: str) -> np.ndarray:
 
 
 def _gap(evidence: Evidence) -> np.ndarray:
-    """What noise costs each class late in training: (seeds, K)."""
+    """Return what noise costs each class late in training: (seeds, K)."""
     return _classwise(evidence.of("ce", "clean"), "late") - _classwise(evidence.of("ce"), "late")
 
 
 def _end_confidence(evidence: Evidence) -> np.ndarray:
-    """Mean probabilities over the clean portion of the hardest class, at the end: (seeds, K)."""
+    """Return the mean probabilities over the clean portion of the hardest class, at the end: (seeds, K)."""
     return np.array([look.confidence[evidence.hardest] for look in _at(evidence.of("ce"), "end")])
 
 
@@ -156,7 +156,7 @@ def judge(value: float, comparison: str, threshold: float, direction: float) -> 
     comparison : {"at_least", "at_most"}
         Which side of the threshold agrees.
     threshold, direction : float
-        Where a claim agrees, and where it agrees in direction; the direction itself is not reached by equality.
+        Where a claim agrees, and what it must be beyond (strictly) to agree in direction.
 
     Examples
     --------

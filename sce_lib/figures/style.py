@@ -1,0 +1,68 @@
+"""What all figures share: sizes, colours that colour-blind readers can tell apart, the smoke stamp."""
+
+from collections.abc import Iterable
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from sce_lib.ledger import RunRecord
+
+WIDTH = 8.0  # inches: the text column of the book
+PANEL_HEIGHT = 3.2
+
+# Okabe and Ito's colours, as seaborn has them, by meaning rather than by order.
+_COLORBLIND = sns.color_palette("colorblind")
+OVERALL = "black"
+METHOD_COLORS = {
+    "ce": _COLORBLIND[0],
+    "lsr": _COLORBLIND[2],
+    "sl": _COLORBLIND[3],
+    "rce": _COLORBLIND[4],
+    "gce": _COLORBLIND[1],
+}
+STAGE_COLORS = [_COLORBLIND[0], _COLORBLIND[1], _COLORBLIND[2], _COLORBLIND[7]]
+
+NOISE_NAMES = {"clean": "clean labels"}
+METHOD_NAMES = {"ce": "CE", "sl": "SL", "lsr": "LSR", "rce": "RCE", "gce": "GCE"}
+
+
+def setting_name(record: RunRecord) -> str:
+    """Return a panel's title, ``CE, 40 % symmetric noise``."""
+    noise, method = record.config.noise, record.config.method.name
+    where = (
+        "clean labels" if noise.kind == "none" else f"{noise.rate:.0%} {noise.kind} noise".replace("%", " %")
+    )
+    return f"{METHOD_NAMES.get(method, method)}, {where}"
+
+
+def panels(count: int, height: float = PANEL_HEIGHT, columns: int = 2) -> tuple[Figure, list[plt.Axes]]:
+    """Return a figure with `count` panels in rows of `columns`, on one scale, and its axes."""
+    columns = min(count, columns)
+    rows = -(-count // columns)
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(WIDTH, height * rows),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    flat = list(axes.flat)
+    for unused in flat[count:]:
+        unused.remove()
+    for axis in flat[:count]:
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, flat[:count]
+
+
+def finish(figure: Figure, records: Iterable[RunRecord]) -> Figure:
+    """Stamp a figure that rests on smoke runs, close it for pyplot, and return it."""
+    if any(record.config.profile == "smoke" for record in records):
+        figure.text(
+            0.5, 0.5, "smoke", fontsize=60, color="grey", alpha=0.25, rotation=25, ha="center", va="center"
+        )
+    plt.close(figure)
+    return figure

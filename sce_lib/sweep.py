@@ -1,0 +1,123 @@
+"""From runs that are wanted to records in the ledger: train what is missing, once each."""
+
+import multiprocessing
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+from sce_lib.config import RunConfig
+from sce_lib.ledger import Ledger, MissingRuns, RunRecord
+from sce_lib.training import discard_checkpoint, train
+
+
+def ensure(
+    config: RunConfig,
+    ledger: Ledger,
+    device: str = "auto",
+    threads: int | None = None,
+    root: str | Path | None = None,
+    progress: bool = True,
+) -> RunRecord:
+    """Return a run's record, training it first if the ledger has none.
+
+    Whoever asks second for the same run waits for the first and reads its record. A failure is noted in
+    the ledger's ``failed`` folder and raised.
+    """
+    if (record := ledger.get(config)) is not None:
+        return record
+    with ledger.lock(config):
+        if (record := ledger.get(config)) is not None:
+            return record
+        try:
+            record = train(config, device, threads=threads, root=root, progress=progress)
+        except Exception as error:
+            ledger.put_failure(config, error)
+            raise
+        ledger.put(record)
+        discard_checkpoint(config)
+        return record
+
+
+def missing(configs: Iterable[RunConfig], ledger: Ledger) -> list[RunConfig]:
+    """Return the runs, each once, that the ledger has no whole record of."""
+    wanted = {(config.dataset, config.run_id): config for config in configs}
+    return [config for config in wanted.values() if ledger.get(config) is None]
+
+
+def _work(config: RunConfig, ledger_root: Path, device: str) -> str:
+    """Train one run in a worker process, on one thread."""
+    ensure(config, Ledger(ledger_root), device, threads=1, progress=False)
+    return config.run_id
+
+
+def run(
+    configs: Sequence[RunConfig],
+    ledger: Ledger | None = None,
+    executor: Executor | None = None,
+    jobs: int = 1,
+    device: str = "auto",
+) -> dict[str, BaseException | None]:
+    """Train the missing runs on an executor, by default `jobs` local processes of one thread each.
+
+    Parameters
+    ----------
+    configs : sequence of RunConfig
+        The runs that are wanted; those in the ledger are left alone.
+    ledger : Ledger, optional
+        Where records are kept.
+    executor : concurrent.futures.Executor, optional
+        Who trains; it is not shut down.
+    jobs : int
+        Number of processes where no executor is given.
+    device : str
+        Where each run trains.
+
+    Returns
+    -------
+    dict
+        For each run that was missing, by run id, its error, or None where it is now in the ledger.
+
+    Examples
+    --------
+    >>> run([])
+    {}
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs is the number of processes, at least 1, not {jobs}")
+    ledger = ledger or Ledger()
+    todo = missing(configs, ledger)
+    if not todo:
+        return {}
+    pool = executor or ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        futures = {pool.submit(_work, config, ledger.root, device): config.run_id for config in todo}
+        return {futures[future]: future.exception() for future in as_completed(futures)}
+    finally:
+        if executor is None:
+            pool.shutdown(cancel_futures=True)
+
+
+def collect(
+    configs: Sequence[RunConfig],
+    ledger: Ledger | None = None,
+    train_missing: bool = False,
+    device: str = "auto",
+) -> list[RunRecord]:
+    """Return the records of runs, in their order; train those that are missing if told to.
+
+    Raises
+    ------
+    MissingRuns
+        If records are missing and `train_missing` is off; the message names them and says what to do.
+    """
+    ledger = ledger or Ledger()
+    if train_missing:
+        return [ensure(config, ledger, device) for config in configs]
+    absent = missing(configs, ledger)
+    if absent:
+        names = "\n  ".join(f"{config.dataset}/{config.run_id}" for config in absent)
+        raise MissingRuns(
+            f"{len(absent)} of {len(configs)} runs are not in {ledger.root}:\n  {names}\n"
+            "Set train_missing=True to train them here, or make them with `sce sweep`."
+        )
+    return [record for config in configs if (record := ledger.get(config)) is not None]

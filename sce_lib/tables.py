@@ -1,0 +1,93 @@
+"""Records in, a table or a line of text out; nothing is trained and no file is written."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from sce_lib.claims import Evidence
+from sce_lib.ledger import RunRecord
+
+
+def spread(values: Sequence[float] | np.ndarray, digits: int = 1) -> str:
+    """Return the mean of values over seeds and their range, in per cent.
+
+    Examples
+    --------
+    >>> spread([0.5, 0.6]), spread([0.5])
+    ('55.0 [50.0, 60.0]', '50.0')
+    """
+    percent = 100 * np.asarray(values, dtype=float)
+    mean = f"{percent.mean():.{digits}f}"
+    if percent.size == 1:
+        return mean
+    return f"{mean} [{percent.min():.{digits}f}, {percent.max():.{digits}f}]"
+
+
+def accuracies(settings: Sequence[Sequence[RunRecord]], evidence: Evidence) -> pd.DataFrame:
+    """Return a row a setting: accuracy in per cent, mean over seeds and [lowest, highest].
+
+    `last` is of all test images after the last epoch; `best` is the largest of the epochs' accuracies, an
+    oracle's choice; `hardest` and `easiest` are those classes' accuracies at the end.
+    """
+    rows = []
+    for records in settings:
+        ends = np.array([record.final_stage().classwise_accuracy for record in records])
+        config = records[0].config
+        rows.append(
+            {
+                "method": config.method.name.upper(),
+                "labels": config.noise.slug,
+                "last": spread([record.last_accuracy for record in records]),
+                "best": spread([record.best_accuracy for record in records]),
+                f"hardest ({records[0].classes[evidence.hardest]})": spread(ends[:, evidence.ranking[0]]),
+                f"easiest ({records[0].classes[evidence.ranking[-1]]})": spread(
+                    ends[:, evidence.ranking[-1]]
+                ),
+                "seeds": len(records),
+            }
+        )
+    return pd.DataFrame(rows).set_index(["method", "labels"])
+
+
+def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Return verdicts as a reader wants them: numbers rounded, the range over seeds in one column.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        From `sce_lib.claims.verdicts`.
+    """
+    shown = verdicts[["figure", "claim"]].copy()
+    shown["measured"] = [
+        "–" if row.seeds == 0 else f"{row.measured:.3f} [{row.lowest:.3f}, {row.highest:.3f}]"
+        for row in verdicts.itertuples()
+    ]
+    shown["rule"] = verdicts["rule"]
+    shown["paper"] = ["–" if pd.isna(value) else f"{value:g}" for value in verdicts["paper"]]
+    shown["verdict"] = verdicts["verdict"]
+    return shown
+
+
+def provenance(records: Sequence[RunRecord], command: str) -> str:
+    """Return the line under a figure: how many runs, at what scale, from what, and how to make them again.
+
+    Parameters
+    ----------
+    records : sequence of RunRecord
+        What the figure rests on.
+    command : str
+        The command that trains these runs.
+    """
+    config, made = records[0].config, records[0].provenance
+    seeds = len({record.config.seed for record in records})
+    minutes = sum(record.provenance.seconds for record in records) / 60
+    per_epoch = records[0].test_images_per_epoch
+    tested = "" if per_epoch == made.test_images else f" (curves: a fixed {per_epoch:,} of them)"
+    return (
+        f"{len(records)} runs, {seeds} seed{'s' if seeds > 1 else ''} · {config.dataset}, {made.source} · "
+        f"profile {config.profile}, protocol {config.protocol} §{config.section}: "
+        f"{made.train_images:,} training images, {config.model.name} at width {config.model.width:g}, "
+        f"{config.optimisation.epochs} epochs · {made.test_images:,} test images{tested} · "
+        f"{minutes:.1f} minutes on {made.device} · `{command}`"
+    )

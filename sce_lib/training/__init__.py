@@ -1,0 +1,6 @@
+"""Training: one loop for every method, from a config to a record."""
+
+from sce_lib.training.criterion import build_criterion
+from sce_lib.training.loop import TrainingDiverged, discard_checkpoint, resolve_device, train
+
+__all__ = ["TrainingDiverged", "build_criterion", "discard_checkpoint", "resolve_device", "train"]

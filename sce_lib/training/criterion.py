@@ -1,0 +1,68 @@
+"""From a config's method to the loss that is minimised."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sce_lib import losses
+from sce_lib.config import schema
+
+
+def build_criterion(method: Any, matrix: np.ndarray) -> nn.Module:
+    """Return the mean-reduced loss module of a method.
+
+    Parameters
+    ----------
+    method : a method of `sce_lib.config.schema`
+        Which loss, with its hyperparameters.
+    matrix : ndarray (K, K)
+        True transition matrix of the labels, for the methods that are given it.
+
+    Raises
+    ------
+    ValueError
+        If backward correction is asked for and the matrix is singular.
+
+    Examples
+    --------
+    >>> build_criterion(schema.SL(alpha=0.1, beta=1.0, A=-4.0), np.eye(10))
+    SymmetricCrossEntropy(alpha=0.1, beta=1.0, A=-4.0)
+    """
+
+    def transition() -> torch.Tensor:
+        identity = getattr(method, "matrix", "true") == "identity"
+        return torch.eye(len(matrix)) if identity else torch.as_tensor(matrix, dtype=torch.float32)
+
+    match method:
+        case schema.CE():
+            return _times(method.scale, losses.CrossEntropy())
+        case schema.RCE():
+            return _times(method.scale, losses.ReverseCrossEntropy(A=method.A))
+        case schema.SL():
+            return losses.SymmetricCrossEntropy(alpha=method.alpha, beta=method.beta, A=method.A)
+        case schema.MAE():
+            return losses.MeanAbsoluteError()
+        case schema.GCE():
+            return losses.GeneralizedCrossEntropy(q=method.q, truncation=method.truncation)
+        case schema.LSR():
+            return losses.LabelSmoothing(epsilon=method.epsilon)
+        case schema.Bootstrap():
+            return losses.Bootstrap(beta=method.beta, hard=method.hard)
+        case schema.Forward():
+            return losses.ForwardCorrection(transition())
+        case schema.Backward():
+            return losses.BackwardCorrection(transition())
+        case schema.ForwardSL():
+            rce = losses.ReverseCrossEntropy(A=method.A)
+            return losses.Sum([(1.0, losses.ForwardCorrection(transition())), (method.beta, rce)])
+        case schema.NCERCE():
+            rce = losses.ReverseCrossEntropy(A=method.A)
+            return losses.Sum([(method.alpha, losses.NormalizedCrossEntropy()), (method.beta, rce)])
+        case _:
+            raise ValueError(f"no loss is known for method {method!r}")
+
+
+def _times(scale: float, loss: nn.Module) -> nn.Module:
+    return loss if scale == 1.0 else losses.Sum([(scale, loss)])
