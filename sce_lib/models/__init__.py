@@ -1,11 +1,11 @@
 """The paper's networks, each with the features that the layer before its classifier gives.
 
 Width 1 is the paper's network to the parameter; another width scales every channel count (and the hidden
-dense layer) and rounds it to a multiple of 8; resnet50 scales only its bottlenecks. Where the paper's text says only "8-layer CNN" or "ResNet-44",
-the layers are those of its released Keras code: convolutions have biases, kernels start He-normal (fan in),
-biases at zero. BatchNorm keeps torch's momentum and epsilon; Keras' slower average (0.99) would still be far
-from settled at the end of a short run. Parameters are counted as torch counts them, without the running
-means and variances that Keras adds to its total.
+dense layer) and rounds it to a multiple of 8; resnet50 scales only its bottlenecks. Where the paper's text
+says no more than "8-layer CNN" or "ResNet-44", the layers are those of its released Keras code:
+convolutions have biases, kernels start He-normal (fan in), biases at zero. BatchNorm keeps torch's momentum
+and epsilon; Keras' slower average (0.99) would still be far from settled at the end of a short run.
+Parameters are counted as torch counts them, without the running means and variances that Keras adds.
 
 Every network has ``features(x)``, (N, D) for images (N, C, H, W), and its logits are
 ``classifier(features(x))``. Memory format is up to the caller; channels-last is the faster one.

@@ -61,9 +61,7 @@ class PlainCNN(nn.Module):
             For images of another size than the network was built for.
         """
         if tuple(x.shape[1:]) != self.image_shape:
-            raise ValueError(
-                f"images are (N, C, H, W) = (N, {', '.join(map(str, self.image_shape))}), not {tuple(x.shape)}"
-            )
+            raise ValueError(f"images of shape {self.image_shape} each, not a batch of {tuple(x.shape)}")
         return torch.relu(self.bn1(self.fc1(self.convolutions(x).flatten(1))))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,20 +1,19 @@
 """Corrupting labels by a transition matrix, and what came of it."""
 
+import hashlib
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from sce_lib.noise.matrices import Matrix, check_matrix, check_num_classes
+from sce_lib.noise.matrices import Matrix, check_matrix, check_num_classes, generator_from
 
 Integers = NDArray[np.integer[Any]]
 
 # Counts are compared at this many decimals, so that 0.1 + 0.2 and 0.3 of a class are the same count.
 _DECIMALS = 9
-
-Array = TypeVar("Array")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +27,7 @@ class NoisyLabels:
     flipped : ndarray or Tensor of bool (N,)
         Where the two differ.
     requested : ndarray (K, K)
-        The transition matrix that was asked for; for human labels the realised one.
+        The transition matrix that was asked for; where none was, as for human labels, what was realised.
     realised : ndarray (K, K)
         The frequencies that came of it; the row of a class without a sample is NaN.
 
@@ -44,6 +43,46 @@ class NoisyLabels:
     flipped: Any
     requested: Matrix
     realised: Matrix
+
+    @classmethod
+    def of(
+        cls, clean: Any, labels: Any, num_classes: int, requested: ArrayLike | None = None
+    ) -> "NoisyLabels":
+        """Put labels that are noisy already beside the clean ones.
+
+        Parameters
+        ----------
+        clean, labels : array_like or Tensor of int (N,)
+            Class indices in [0, K) without and with noise; the result is of the type of `clean`.
+        num_classes : int
+            K.
+        requested : array_like (K, K), optional
+            The transition matrix behind the noise, where it is known.
+
+        Raises
+        ------
+        ValueError
+            For labels out of range or not of one length, or a matrix that is not K × K.
+
+        Examples
+        --------
+        >>> NoisyLabels.of([0, 1, 1], [0, 1, 0], num_classes=2).flipped.tolist()
+        [False, False, True]
+        """
+        realised = realised_matrix(clean, labels, num_classes)
+        T = realised if requested is None else check_matrix(requested)
+        if T.shape != realised.shape:
+            raise ValueError(f"a transition matrix of shape {T.shape} for {num_classes} classes")
+        before = _roomy(check_labels(clean, num_classes), num_classes)
+        after = check_labels(labels, num_classes).astype(before.dtype)
+        return cls(
+            _like(after, clean), _like(before.copy(), clean), _like(after != before, clean), T, realised
+        )
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the noisy labels, as 64-bit little-endian integers: the same for numpy and torch."""
+        return hashlib.sha256(check_labels(self.labels, self.num_classes).astype("<i8").tobytes()).hexdigest()
 
     @property
     def num_classes(self) -> int:
@@ -147,23 +186,24 @@ def check_labels(labels: Any, num_classes: int) -> Integers:
     array = labels.detach().cpu().numpy() if isinstance(labels, torch.Tensor) else np.asarray(labels)
     if array.ndim != 1:
         raise ValueError(f"labels are class indices of shape (N,); these have shape {array.shape}")
-    if not array.size and not isinstance(labels, torch.Tensor | np.ndarray):
-        return array.astype(np.int64)
     if not np.issubdtype(array.dtype, np.integer):
+        if not array.size:  # an empty list is of floats to numpy and torch
+            return array.astype(np.int64)
         raise ValueError(f"labels are integers, class indices; these are {array.dtype}: convert them first")
     for i in np.flatnonzero((array < 0) | (array >= num_classes))[:1]:
         raise ValueError(f"label {array[i]} at index {i}; allowed 0..{num_classes - 1}")
     return array
 
 
-def like(array: NDArray[Any], given: Any) -> Any:
-    """Return an array as the type that was given: a tensor on the same device, or numpy.
+def _roomy(labels: Integers, num_classes: int) -> Integers:
+    """Return the labels if their type can hold every class, since noise may give them any."""
+    if np.iinfo(labels.dtype).max < num_classes - 1:
+        raise ValueError(f"labels of type {labels.dtype} cannot hold {num_classes} classes: use int64")
+    return labels
 
-    Examples
-    --------
-    >>> like(np.array([1]), torch.tensor([0]))
-    tensor([1])
-    """
+
+def _like(array: NDArray[Any], given: Any) -> Any:
+    """Return an array as the type that was given: a tensor on the same device, or numpy."""
     return torch.from_numpy(array).to(given.device) if isinstance(given, torch.Tensor) else array
 
 
@@ -207,30 +247,14 @@ def corrupt(labels: Any, matrix: ArrayLike, seed: int, exact: bool = True) -> No
     ValueError: label 10 at index 3; allowed 0..9
     """
     T = check_matrix(matrix)
-    clean = check_labels(labels, len(T))
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed is an integer of 0 or more, not {seed!r}")
-    rng = np.random.default_rng(seed)
+    clean = _roomy(check_labels(labels, len(T)), len(T))
+    rng = generator_from(seed)
     noisy = clean.copy()
     for true_class in range(len(T)):
         members = np.flatnonzero(clean == true_class)
         draw = _exact_destinations if exact else _drawn_destinations
         noisy[members] = draw(true_class, len(members), T[true_class], rng)
-    return pair(labels, noisy, T)
-
-
-def pair(clean: Any, noisy: Integers, requested: Matrix | None = None, num_classes: int = 0) -> NoisyLabels:
-    """Put clean and noisy labels side by side; without a requested matrix the realised one stands for it."""
-    num_classes = num_classes if requested is None else len(requested)
-    before = check_labels(clean, num_classes)
-    realised = realised_matrix(before, noisy, num_classes)
-    return NoisyLabels(
-        labels=like(noisy, clean),
-        clean=clean if isinstance(clean, torch.Tensor) else before,
-        flipped=like(noisy != before, clean),
-        requested=realised if requested is None else requested,
-        realised=realised,
-    )
+    return NoisyLabels.of(labels, noisy, len(T), requested=T)
 
 
 def _drawn_destinations(true_class: int, n: int, row: Matrix, rng: np.random.Generator) -> Integers:

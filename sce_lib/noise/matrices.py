@@ -1,12 +1,36 @@
 """Transition matrices: who is taken for whom, and how often."""
 
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sce_lib.noise.superclasses import cifar100_groups, consecutive_groups
+
 Matrix = NDArray[np.float64]
 Variant = Literal["paper", "released"]
+Groups = Sequence[Sequence[int]]
+
+# Whose label becomes whose. MNIST and CIFAR-10: §5, "Noise setting". Fashion-MNIST is not in the paper; its
+# map of alike garments is the one that GCE was published with (Zhang and Sabuncu, 2018).
+MNIST_PAIRS = {2: 7, 3: 8, 5: 6, 6: 5, 7: 1}
+PAIRS: dict[str, dict[int, int]] = {
+    "mnist": MNIST_PAIRS,
+    "digits": MNIST_PAIRS,
+    # ankle boot -> sneaker -> sandal, pullover -> shirt, coat <-> dress
+    "fashion_mnist": {9: 7, 7: 5, 2: 6, 4: 3, 3: 4},
+    # truck -> automobile, bird -> airplane, deer -> horse, cat <-> dog
+    "cifar10": {9: 1, 2: 0, 4: 7, 3: 5, 5: 3},
+}
+# Which classes are alike, where two of each group are to swap. Tiny-ImageNet's neighbouring WordNet ids are
+# related things, so blocks of five of its first hundred classes stand for superclasses.
+GROUPS: dict[str, dict[Variant, Groups]] = {
+    # The released code takes blocks of five consecutive fine ids for the superclasses, which they are not:
+    # fine ids are alphabetical, and 10 of the 200 pairs within a block share a superclass.
+    "cifar100": {"paper": cifar100_groups(), "released": consecutive_groups(100, 5)},
+    "tiny_imagenet100": {"paper": consecutive_groups(100, 5), "released": consecutive_groups(100, 5)},
+}
 
 # How far a row's sum may be from 1: a matrix typed in with four digits passes, a forgotten entry does not.
 ROW_SUM_TOLERANCE = 1e-4
@@ -98,7 +122,23 @@ def check_matrix(matrix: ArrayLike | Any) -> Matrix:
     return T / sums[:, None]
 
 
-def symmetric_matrix(num_classes: int, rate: float) -> Matrix:
+def check_variant(variant: str) -> None:
+    """Refuse a variant that is neither the paper's nor its released code's.
+
+    Examples
+    --------
+    >>> check_variant("keras")
+    Traceback (most recent call last):
+        ...
+    ValueError: variant 'keras' is not known; known are paper, released
+    """
+    if variant not in get_args(Variant):
+        raise ValueError(f"variant {variant!r} is not known; known are {', '.join(get_args(Variant))}")
+
+
+def symmetric_matrix(
+    num_classes: int, rate: float, variant: Variant = "paper", class_counts: ArrayLike | None = None
+) -> Matrix:
     r"""Return symmetric noise, §3.2 and §5: a label is wrong at `rate`, and then any other class alike.
 
     .. math:: T_{ii} = 1 - \eta, \qquad T_{ij} = \eta / (K - 1)
@@ -109,6 +149,11 @@ def symmetric_matrix(num_classes: int, rate: float) -> Matrix:
         K, 2 or more.
     rate : float
         η in [0, 1]. RCE tolerates it below 1 - 1/K (Theorem 1).
+    variant : {"paper", "released"}
+        The released code flips equally many labels in every class, ⌊ηN⌋/K rounded down, so that on
+        imbalanced data the rate differs between classes: 0.71 to 0.885 on MNIST at η = 0.8.
+    class_counts : array_like of int (K,), optional
+        Samples in each class, which the released variant needs.
 
     Returns
     -------
@@ -117,14 +162,213 @@ def symmetric_matrix(num_classes: int, rate: float) -> Matrix:
     Raises
     ------
     ValueError
-        For a rate outside [0, 1] or fewer than 2 classes.
+        For a rate outside [0, 1], fewer than 2 classes, or, in the released variant, counts that are missing,
+        are not K counts, or are too small for that many flips.
 
     Examples
     --------
     >>> symmetric_matrix(3, 0.5).tolist()
     [[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5]]
+    >>> symmetric_matrix(2, 0.5, variant="released", class_counts=[60, 40]).round(3).tolist()
+    [[0.583, 0.417], [0.625, 0.375]]
     """
     K, rate = check_num_classes(num_classes), check_rate(rate)
-    T = np.full((K, K), rate / (K - 1))
-    np.fill_diagonal(T, 1 - rate)
+    check_variant(variant)
+    rates = np.full(K, rate) if variant == "paper" else _released_rates(K, rate, class_counts)
+    T = np.repeat(rates[:, None] / (K - 1), K, axis=1)
+    np.fill_diagonal(T, 1 - rates)
     return T
+
+
+def _released_rates(num_classes: int, rate: float, class_counts: ArrayLike | None) -> Matrix:
+    """Return each class's rate where every class has the same number of flips."""
+    if class_counts is None:
+        raise ValueError("the released symmetric noise depends on the class sizes: give class_counts")
+    counts = np.asarray(class_counts)
+    if counts.shape != (num_classes,) or not np.issubdtype(counts.dtype, np.integer) or (counts < 0).any():
+        raise ValueError(f"class_counts are {num_classes} integers of 0 or more, not {class_counts!r}")
+    # Rounded first, since 0.29 * 100 is 28.999999999999996.
+    flips = int(np.round(rate * counts.sum(), 6)) // num_classes
+    for i in np.flatnonzero(counts < flips)[:1]:
+        raise ValueError(
+            f"the released symmetric noise flips {flips} labels in every class, but class {i} has "
+            f"{counts[i]}; lower the rate or use variant='paper'"
+        )
+    return flips / np.maximum(counts, 1)
+
+
+def pair_matrix(
+    num_classes: int,
+    pairs: Mapping[int, int] | Mapping[str, str],
+    rate: float,
+    classes: Sequence[str] | None = None,
+) -> Matrix:
+    """Return noise that takes each of some classes for one other: asymmetric noise, §5.
+
+    Parameters
+    ----------
+    num_classes : int
+        K, 2 or more.
+    pairs : mapping
+        True class to the class it is taken for, ``{9: 1, 3: 5, 5: 3}``; by name where `classes` are given.
+    rate : float
+        η in [0, 1], the portion flipped of each class in `pairs`; the others stay clean.
+    classes : sequence of str, optional
+        Names of the classes, in order.
+
+    Returns
+    -------
+    ndarray (K, K), float64
+
+    Raises
+    ------
+    ValueError
+        For a rate outside [0, 1], a class that does not exist, or one paired with itself.
+
+    Examples
+    --------
+    >>> pair_matrix(3, {2: 0}, rate=0.25).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.25, 0.0, 0.75]]
+    >>> pair_matrix(2, {"cat": "dog"}, rate=0.25, classes=["cat", "dog"]).tolist()
+    [[0.75, 0.25], [0.0, 1.0]]
+    """
+    K, rate = check_num_classes(num_classes), check_rate(rate)
+    if classes is not None and len(classes) != K:
+        raise ValueError(f"{len(classes)} class names for {K} classes")
+    T = np.eye(K)
+    for source, target in pairs.items():
+        i, j = _class_index(source, K, classes), _class_index(target, K, classes)
+        if i == j:
+            raise ValueError(f"class {source!r} is paired with itself; leave it out to keep it clean")
+        T[i, i], T[i, j] = 1 - rate, rate
+    return T
+
+
+def _class_index(key: int | str, num_classes: int, classes: Sequence[str] | None) -> int:
+    if isinstance(key, str):
+        if classes is None:
+            raise ValueError(f"class {key!r} is given by name: give the names, in order, as classes")
+        if key not in classes:
+            raise ValueError(f"class {key!r} is not one of {', '.join(classes)}")
+        return list(classes).index(key)
+    if isinstance(key, bool) or not isinstance(key, int | np.integer) or not 0 <= key < num_classes:
+        raise ValueError(f"class {key!r} does not exist; allowed 0..{num_classes - 1}")
+    return int(key)
+
+
+def swap_matrix(groups: Groups, rate: float, seed: int = 0) -> Matrix:
+    """Return noise by which two classes of each group, chosen at random, swap: CIFAR-100's, §5.
+
+    With groups of five, two fifths of the labels can be wrong, and 0.4·η are.
+
+    Parameters
+    ----------
+    groups : sequence of sequences of int
+        The classes 0..K-1, each in one group, at least two in a group.
+    rate : float
+        η in [0, 1], the portion flipped of each chosen class.
+    seed : int
+        Chooses the pairs.
+
+    Returns
+    -------
+    ndarray (K, K), float64
+
+    Raises
+    ------
+    ValueError
+        For a rate outside [0, 1], a bad seed, or groups that do not part the classes.
+
+    Examples
+    --------
+    >>> swap_matrix([[0, 1], [2, 3]], rate=0.25).tolist()[0]
+    [0.75, 0.25, 0.0, 0.0]
+    """
+    rng = generator_from(seed)
+    members = sorted(member for group in groups for member in group)
+    if members != list(range(len(members))) or any(len(group) < 2 for group in groups):
+        raise ValueError(
+            "groups part the classes 0..K-1, each class in one group and at least two classes in a group"
+        )
+    pairs: dict[int, int] = {}
+    for group in groups:
+        i, j = (int(k) for k in rng.choice(np.asarray(group), size=2, replace=False))
+        pairs |= {i: j, j: i}
+    return pair_matrix(len(members), pairs, rate)
+
+
+def generator_from(seed: int) -> np.random.Generator:
+    """Return a numpy generator, or say why the seed is none.
+
+    Examples
+    --------
+    >>> generator_from(-1)
+    Traceback (most recent call last):
+        ...
+    ValueError: seed is an integer of 0 or more, not -1
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed is an integer of 0 or more, not {seed!r}")
+    return np.random.default_rng(seed)
+
+
+def asymmetric_matrix(
+    dataset: str, rate: float, variant: Variant = "paper", seed: int = 0, groups: Groups | None = None
+) -> Matrix:
+    """Return a data set's asymmetric noise, §5: classes are taken for one that looks like them.
+
+    ============================ ======================================================================
+    data set                     who is taken for whom
+    ============================ ======================================================================
+    mnist, digits                2→7, 3→8, 5↔6, 7→1
+    cifar10                      truck→automobile, bird→airplane, deer→horse, cat↔dog
+    fashion_mnist                ankle boot→sneaker→sandal, pullover→shirt, coat↔dress (not the paper's)
+    cifar100                     two classes of each superclass swap
+    cifar100, released           two classes of each block of five consecutive fine ids swap
+    tiny_imagenet100             two classes of each block of five consecutive ids swap
+    ============================ ======================================================================
+
+    Parameters
+    ----------
+    dataset : str
+        One of the table's names; any name where `groups` are given.
+    rate : float
+        η in [0, 1], the portion flipped of each class that is taken for another. Of all labels it is less:
+        η/2 on balanced data of ten classes, 0.4·η where two classes of five swap.
+    variant : {"paper", "released"}
+        They differ on CIFAR-100.
+    seed : int
+        Chooses the classes that swap, where they are chosen at random.
+    groups : sequence of sequences of int, optional
+        Superclasses of your own, see `swap_matrix`.
+
+    Returns
+    -------
+    ndarray (K, K), float64
+
+    Raises
+    ------
+    ValueError
+        For a data set without such noise, a rate outside [0, 1], an unknown variant or a bad seed.
+
+    Examples
+    --------
+    >>> T = asymmetric_matrix("cifar10", 0.25)
+    >>> T[9, 1], T[9, 9], T[1, 1]
+    (np.float64(0.25), np.float64(0.75), np.float64(1.0))
+    >>> round(float(1 - asymmetric_matrix("cifar100", 0.4, seed=3).trace() / 100), 6)
+    0.16
+    """
+    rate = check_rate(rate)
+    check_variant(variant)
+    generator_from(seed)
+    if groups is None and dataset in GROUPS:
+        groups = GROUPS[dataset][variant]
+    if groups is not None:
+        return swap_matrix(groups, rate, seed)
+    if dataset not in PAIRS:
+        raise ValueError(
+            f"no asymmetric noise is defined for {dataset!r}, only for {', '.join([*PAIRS, *GROUPS])}; "
+            "give groups of classes, or use pair_matrix"
+        )
+    return pair_matrix(10, PAIRS[dataset], rate)
