@@ -1,0 +1,198 @@
+"""Dimensionality-driven learning: the one method whose loss has a memory."""
+
+import math
+import statistics
+from typing import Any, Literal, Unpack
+
+import torch
+from torch import Tensor
+
+from sce_lib.losses.functional.inputs import class_dimension, is_soft, one_hot_like
+from sce_lib.losses.modules.base import Aggregation, Loss
+from sce_lib.losses.modules.composite import shared
+
+
+class D2L(Loss):
+    r"""Dimensionality-driven learning, "D2L" (Ma et al., ICML 2018).
+
+    The local intrinsic dimensionality (LID) of a network's features first falls and rises again once wrong
+    labels are memorised. D2L watches it from epoch to epoch. Where the LID exceeds its mean over the window
+    of epochs before by more than two standard deviations, training goes back by one epoch, and from then on
+    the targets are :math:`\alpha q + (1-\alpha)\,\hat y`, with :math:`\hat y` the network's most probable
+    class and
+
+    .. math:: \alpha_i = \exp\left(-\frac{i}{T}\,\frac{LID_i}{\min_{j<i} LID_j}\right).
+
+    Parameters
+    ----------
+    loss : Loss
+        What is applied to the targets: cross entropy in D2L proper, SL in "D2L+SL".
+    epochs : int
+        Length T of the training, in epochs.
+    window : int
+        Number of epochs that an epoch's LID is compared with, at least 2.
+    first_epoch : int
+        First epoch (from 0) that a window may contain; the turning point is looked for from epoch
+        ``first_epoch + window`` on.
+    weight, ignore_index, reduction
+        As in :class:`sce_lib.losses.Loss`; what is not given is taken from ``loss``.
+
+    Attributes
+    ----------
+    alpha : Tensor
+        Weight of the given labels, a scalar; 1 until the turning point.
+    turning_point : int or None
+        The epoch that was given up.
+    lids : list of float
+        Every LID observed so far.
+
+    Notes
+    -----
+    Call :meth:`observe` after each epoch. ``state_dict`` contains all of the state, so that a checkpoint of
+    the loss beside that of the network resumes both.
+
+    The authors' public code has window 5 for all data sets; first epoch 5 for MNIST, 40 for CIFAR-10 and 60
+    for CIFAR-100 in one version, 5, 10 and 20 in a later one. It takes the deviation of the window as a
+    population's (division by the number of epochs), as is done here. Its minimum includes the present
+    epoch, which makes a difference only where that is itself the minimum.
+
+    Examples
+    --------
+    >>> from sce_lib.losses import CrossEntropy
+    >>> loss = D2L(CrossEntropy(), epochs=10, window=3, first_epoch=0)
+    >>> [loss.observe(epoch, lid) for epoch, lid in enumerate([9.0, 6.0, 5.0, 5.5, 12.0])]
+    ['continue', 'continue', 'continue', 'continue', 'rollback']
+    >>> loss.turning_point, loss.alpha
+    (4, tensor(0.3829, dtype=torch.float64))
+    """
+
+    alpha: Tensor
+
+    def __init__(
+        self,
+        loss: Loss,
+        epochs: int,
+        window: int = 5,
+        first_epoch: int = 5,
+        **aggregation: Unpack[Aggregation],
+    ) -> None:
+        for name, value, least in (
+            ("epochs", epochs, 1),
+            ("window", window, 2),
+            ("first_epoch", first_epoch, 0),
+        ):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, got {name}={value!r}")
+        super().__init__(**shared([loss], aggregation))
+        self.loss, self.epochs, self.window, self.first_epoch = loss, epochs, window, first_epoch
+        self.register_buffer("alpha", torch.ones((), dtype=torch.float64))
+        self.turning_point: int | None = None
+        self.lids: list[float] = []
+
+    def observe(self, epoch: int, lid: float) -> Literal["continue", "rollback"]:
+        """Take note of an epoch's LID; tell whether to go back to the weights from before that epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch that has just ended, counted from 0.
+        lid : float
+            Mean LID of the features after it.
+
+        Returns
+        -------
+        {"continue", "rollback"}
+            ``"rollback"`` once, at the turning point.
+
+        Raises
+        ------
+        ValueError
+            If epochs come out of order, or the LID is not a positive number. It is infinite or NaN where the
+            features of many samples coincide, that is, where the network has collapsed.
+        """
+        if epoch != len(self.lids):
+            raise ValueError(f"epoch {len(self.lids)} is the next to observe, got epoch {epoch}")
+        if not 0 < lid < math.inf:
+            raise ValueError(f"the LID of epoch {epoch} must be finite and above 0, got {lid!r}")
+        before = self.lids
+        self.lids = [*before, float(lid)]
+        turns = self.turning_point is None and self._exceeds_window(epoch, lid)
+        if turns:
+            self.turning_point = epoch
+        if self.turning_point is not None:
+            self.alpha.fill_(math.exp(-epoch / self.epochs * lid / min(before)))
+        return "rollback" if turns else "continue"
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Loss of each sample, ``(N, d1, ...)``."""
+        if self.turning_point is None:
+            return self.loss.per_sample(logits, target)
+        given = target if is_soft(target) else one_hot_like(logits, target)
+        predicted = one_hot_like(logits, logits.argmax(class_dimension(logits)))
+        return self.loss.per_sample(logits, self.alpha * given + (1 - self.alpha) * predicted)
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return the loss's own hyperparameters by name."""
+        return {"epochs": self.epochs, "window": self.window, "first_epoch": self.first_epoch}
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """State besides ``alpha``, for ``state_dict``."""
+        return {"lids": list(self.lids), "turning_point": self.turning_point}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take up what :meth:`get_extra_state` gave."""
+        self.lids, self.turning_point = list(state["lids"]), state["turning_point"]
+
+    def _exceeds_window(self, epoch: int, lid: float) -> bool:
+        if epoch < self.first_epoch + self.window:
+            return False
+        window = self.lids[epoch - self.window : epoch]
+        return lid > statistics.fmean(window) + 2 * statistics.pstdev(window)
+
+
+def local_intrinsic_dimensionality(features: Tensor, k: int = 20) -> Tensor:
+    r"""Maximum likelihood estimate of the local intrinsic dimensionality at each sample.
+
+    :math:`-\left(\frac1k \sum_{i=1}^k \log\frac{r_i}{r_k}\right)^{-1}`, with :math:`r_i` the Euclidean
+    distance to the i-th nearest of the *other* samples given, of which D2L takes a mini-batch of 128 at a
+    time.
+
+    Parameters
+    ----------
+    features : Tensor
+        Shape ``(N, ...)``; flattened to ``(N, D)``, and computed with in float64.
+    k : int
+        Number of neighbours, from 2 to N - 1.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N,)``, float64.
+
+    Raises
+    ------
+    ValueError
+        If there are not more than ``k`` samples, or ``k`` is below 2.
+
+    Notes
+    -----
+    A sample and its exact copies are at distance 0, which counts as the smallest positive number; a sample
+    whose k neighbours are all equally far has an infinite estimate.
+
+    Examples
+    --------
+    Points on a line, whatever the space around it, have about one dimension:
+
+    >>> line = torch.linspace(0, 1, 128)[:, None] * torch.ones(64)
+    >>> local_intrinsic_dimensionality(line).median()
+    tensor(1.2624, dtype=torch.float64)
+    """
+    if not 2 <= k < len(features):
+        raise ValueError(
+            f"k must be from 2 to the number of samples less one, {len(features) - 1}, got k={k}"
+        )
+    points = features.detach().flatten(1).double()
+    distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
+    distances.fill_diagonal_(math.inf)
+    nearest = distances.topk(k, largest=False).values.clamp(min=torch.finfo(torch.float64).tiny)
+    return -1 / (nearest / nearest[:, -1:]).log().mean(1)

@@ -1,0 +1,69 @@
+r"""Every loss formula of the project, once: pure functions, logits and target in, one loss per sample out.
+
+:math:`z` are the logits of one sample, :math:`p = \mathrm{softmax}(z)` its predicted probabilities,
+:math:`q` its target distribution and, where the target is a class index, :math:`y` that class. All
+functions agree in these points:
+
+Input
+    ``logits`` of shape ``(N, K)`` or ``(N, K, d1, ...)``; a single sample ``(K,)`` will do as well.
+    ``target`` holds either class indices (int64, the shape of the logits without their class dimension) or
+    probabilities (floating point, the shape of the logits).
+
+Result
+    One loss per sample, ``(N,)`` or ``(N, d1, ...)``. Half-precision logits are computed with, and
+    answered, in float32, as autocast does for cross entropy. Class weights, ignored labels and the
+    reduction are applied by the modules, :mod:`sce_lib.losses.modules`.
+
+Errors
+    ``TypeError`` for a dtype, ``ValueError`` for a shape or a hyperparameter. What stands in the tensors is
+    not looked at, since that would break ``torch.compile(fullgraph=True)`` and ``torch.func.vmap``: a class
+    index out of range is refused by torch itself, and probabilities are taken as they come.
+
+Extreme logits
+    Most of these losses need :math:`p_y` alone where the target is a class index. They are written in terms
+    of :math:`\ell_{ce} = -\log p_y`, which one call to ``torch.nn.functional.cross_entropy`` gives; the
+    rest is elementwise work on ``N`` numbers. So values and gradients stay finite and right where
+    :math:`p_y` underflows to 0 or rounds to 1.
+"""
+
+from sce_lib.losses.functional.baselines import (
+    backward_correction,
+    bootstrap,
+    forward_correction,
+    generalized_cross_entropy,
+    label_smoothing,
+    smooth_target,
+)
+from sce_lib.losses.functional.later import (
+    asymmetric_generalized_cross_entropy,
+    jensen_shannon,
+    normalized_cross_entropy,
+    partially_huberised_cross_entropy,
+    taylor_cross_entropy,
+)
+from sce_lib.losses.functional.symmetric import (
+    PAPER_LOG_ZERO,
+    cross_entropy,
+    mean_absolute_error,
+    reverse_cross_entropy,
+    symmetric_cross_entropy,
+)
+
+__all__ = [
+    "PAPER_LOG_ZERO",
+    "asymmetric_generalized_cross_entropy",
+    "backward_correction",
+    "bootstrap",
+    "cross_entropy",
+    "forward_correction",
+    "generalized_cross_entropy",
+    "jensen_shannon",
+    "label_smoothing",
+    "mean_absolute_error",
+    "normalized_cross_entropy",
+    "partially_huberised_cross_entropy",
+    "reverse_cross_entropy",
+    "smooth_target",
+    "symmetric_cross_entropy",
+    "taylor_cross_entropy",
+]

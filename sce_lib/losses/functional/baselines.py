@@ -1,0 +1,316 @@
+"""The losses that the paper compares itself with (§5.2)."""
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sce_lib.losses.functional.inputs import (
+    check_unit_interval,
+    checked,
+    class_dimension,
+    expectation_over_labels,
+    is_soft,
+    negative_log_likelihood,
+    one_hot_like,
+)
+
+
+def generalized_cross_entropy(
+    logits: Tensor, target: Tensor, q: float = 0.7, truncation: float | None = None
+) -> Tensor:
+    r"""Generalized cross entropy, :math:`(1 - p_y^q)/q` (Zhang and Sabuncu, NeurIPS 2018).
+
+    It goes from cross entropy (:math:`q \to 0`) to :math:`1 - p_y` (``q = 1``), half the mean absolute error.
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64), or probabilities, shaped like ``logits``, over which the
+        expectation is taken.
+    q : float
+        In (0, 1].
+    truncation : float, optional
+        In (0, 1), the k of the paper's truncated loss: where :math:`p_y \le k` the loss is the constant
+        :math:`(1 - k^q)/q`, without gradient.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N, d1, ...)``, between 0 and ``1/q``.
+
+    Examples
+    --------
+    >>> generalized_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]), q=1.0)
+    tensor([0.7500, 0.7500])
+    """
+    check_generalized(q, truncation)
+    largest = None if truncation is None else -math.log(truncation)
+
+    def loss(nll: Tensor) -> Tensor:
+        return -torch.expm1(-q * (nll if largest is None else nll.clamp(max=largest))) / q
+
+    return expectation_over_labels(loss, logits, target)
+
+
+def label_smoothing(logits: Tensor, target: Tensor, epsilon: float = 0.1) -> Tensor:
+    r"""Label smoothing: cross entropy with the target :math:`(1 - \epsilon)\,q + \epsilon/K`.
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    epsilon : float
+        The share of the uniform distribution, in [0, 1].
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N, d1, ...)``.
+
+    Notes
+    -----
+    Szegedy et al., "Rethinking the Inception architecture", CVPR 2016. Smoothed targets sum to 1 for every
+    number of classes.
+
+    Examples
+    --------
+    >>> label_smoothing(torch.tensor([[2.0, 0.0]]), torch.tensor([0]), epsilon=0.5)
+    tensor([0.6269])
+    """
+    check_unit_interval(epsilon=epsilon)
+    return negative_log_likelihood(*checked(logits, target), label_smoothing=epsilon)
+
+
+def smooth_target(logits: Tensor, target: Tensor, epsilon: float = 0.1) -> Tensor:
+    r"""Smooth a target for any loss to use: :math:`(1 - \epsilon)\,q + \epsilon/K`, shaped like the logits.
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``; only shape, dtype and device matter.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    epsilon : float
+        The share of the uniform distribution, in [0, 1].
+
+    Returns
+    -------
+    Tensor
+        Shaped like ``logits``.
+
+    Examples
+    --------
+    >>> smooth_target(torch.zeros(1, 4), torch.tensor([2]), epsilon=0.4)
+    tensor([[0.1000, 0.1000, 0.7000, 0.1000]])
+    """
+    check_unit_interval(epsilon=epsilon)
+    logits, target = checked(logits, target)
+    probabilities = target if is_soft(target) else one_hot_like(logits, target)
+    return (1 - epsilon) * probabilities + epsilon / logits.shape[class_dimension(logits)]
+
+
+def bootstrap(
+    logits: Tensor, target: Tensor, beta: float | None = None, hard: bool = False, detach: bool = False
+) -> Tensor:
+    r"""Bootstrapping, :math:`-\sum_k [\beta q_k + (1-\beta)\,\hat q_k] \log p_k`.
+
+    By Reed et al., ICLR workshop 2015. :math:`\hat q` is the network's own opinion: its probabilities
+    :math:`p` (soft) or the one-hot vector of its most probable class (hard).
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    beta : float, optional
+        Share of the given label, in [0, 1]. The authors' values are the default: 0.95 soft, 0.8 hard.
+    hard : bool
+        Whether the network's opinion is its most probable class; of classes that tie, torch's ``max`` picks
+        one.
+    detach : bool
+        Whether :math:`\hat q` is held constant in the gradient. By default it is not, which makes the soft
+        form cross entropy with minimum entropy regularization. The hard form is the same either way.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N, d1, ...)``.
+
+    Examples
+    --------
+    >>> bootstrap(torch.tensor([[2.0, 0.0]]), torch.tensor([1]), hard=True)
+    tensor([1.7269])
+    """
+    beta = check_bootstrap(beta, hard)
+    logits, target = checked(logits, target)
+    dim = class_dimension(logits)
+    log_p = logits.log_softmax(dim)
+    if hard:
+        own = -log_p.max(dim).values
+    else:
+        p = log_p.exp()
+        own = -((p.detach() if detach else p) * log_p).sum(dim)
+    return beta * negative_log_likelihood(logits, target) + (1 - beta) * own
+
+
+def forward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
+    r"""Forward correction, :math:`-\log (p^\top T)_y`: cross entropy of the predicted *noisy* label.
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64), or probabilities, shaped like ``logits``; those take an
+        intermediate tensor of K times the size of the logits.
+    T : Tensor or array
+        Transition matrix, shape ``(K, K)``, ``T[i, j]`` the probability of label j where class i is true;
+        rows sum to 1 (not checked here, but by :class:`sce_lib.losses.ForwardCorrection`).
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N, d1, ...)``.
+
+    Notes
+    -----
+    Patrini et al., CVPR 2017. Computed from logarithms throughout, so that the identity gives cross entropy
+    at any logits. A label that ``T`` rules out (a column of zeros) would have an infinite loss whatever the
+    network says; it gets the largest finite one, ``-log`` of the smallest normal number, and no gradient.
+
+    Examples
+    --------
+    >>> T = torch.tensor([[0.8, 0.2], [0.4, 0.6]])
+    >>> forward_correction(torch.zeros(1, 2), torch.tensor([0]), T).exp()
+    tensor([1.6667])
+    """
+    logits, target = checked(logits, target)
+    dim = class_dimension(logits)
+    log_p = logits.log_softmax(dim)
+    log_T = _log_transitions(_matrix_like(T, logits))
+    if not is_soft(target):
+        columns = F.embedding(target, log_T.T).movedim(-1, dim)
+        return -(log_p + columns).logsumexp(dim)
+    log_T = log_T.reshape(log_T.shape + (1,) * (logits.ndim - dim - 1))
+    log_noisy = (log_p.unsqueeze(dim + 1) + log_T).logsumexp(dim)
+    return -(target * log_noisy).sum(dim)
+
+
+def backward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
+    r"""Backward correction, :math:`-\sum_k (T^{-1})_{yk} \log p_k`.
+
+    Its mean over the noisy labels of a class is the cross entropy at that class.
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    T : Tensor or array
+        Transition matrix, shape ``(K, K)``, ``T[i, j]`` the probability of label j where class i is true;
+        it must be invertible. It is inverted at every call; :class:`sce_lib.losses.BackwardCorrection` does
+        so once.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N, d1, ...)``. Unlike the other losses it can be negative, and has no lower bound.
+
+    Notes
+    -----
+    Patrini et al., CVPR 2017.
+
+    Examples
+    --------
+    >>> T = torch.tensor([[0.8, 0.2], [0.4, 0.6]])
+    >>> logits = torch.tensor([[2.0, 0.0]])
+    >>> noisy = [backward_correction(logits, torch.tensor([label]), T) for label in (0, 1)]
+    >>> 0.8 * noisy[0] + 0.2 * noisy[1]  # cross entropy at the clean label 0
+    tensor([0.1269])
+    """
+    inverse = torch.linalg.inv(torch.as_tensor(T, dtype=torch.float64))
+    return cross_entropy_with_rows(logits, target, inverse)
+
+
+def cross_entropy_with_rows(logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
+    """Cross entropy after each label y has been replaced by the weights ``rows[y]``, shape ``(K, K)``."""
+    logits, target = checked(logits, target)
+    dim = class_dimension(logits)
+    rows = _matrix_like(rows, logits)
+    if is_soft(target):
+        # The entries of an inverse cancel each other: no half precision here.
+        with torch.autocast(logits.device.type, enabled=False):
+            weights = target.movedim(dim, -1) @ rows
+    else:
+        weights = F.embedding(target, rows)
+    return -(weights.movedim(-1, dim) * logits.log_softmax(dim)).sum(dim)
+
+
+def check_generalized(q: float, truncation: float | None) -> None:
+    """Refuse hyperparameters out of the range of :func:`generalized_cross_entropy`."""
+    if not 0 < q <= 1:
+        raise ValueError(f"q must be above 0 and at most 1, got q={q!r}")
+    if truncation is not None and not 0 < truncation < 1:
+        raise ValueError(f"truncation must lie strictly between 0 and 1, got truncation={truncation!r}")
+
+
+def check_bootstrap(beta: float | None, hard: bool) -> float:
+    """Refuse a share out of range; fill in the authors' where none is given."""
+    if beta is None:
+        return 0.8 if hard else 0.95
+    check_unit_interval(beta=beta)
+    return beta
+
+
+def check_transitions(T: Any, invertible: bool = False) -> Tensor:
+    """Return a transition matrix as float64 after a look at its values, which the functions do not take.
+
+    Raises
+    ------
+    ValueError
+        If it is not square, has entries outside of [0, 1] or rows that do not sum to 1, or is singular
+        where it must be invertible.
+    """
+    T = torch.as_tensor(T, dtype=torch.float64)
+    if T.ndim != 2 or T.shape[0] != T.shape[1]:
+        raise ValueError(f"a transition matrix has the shape (K, K), got {tuple(T.shape)}")
+    if not ((T >= 0) & (T <= 1)).all():
+        raise ValueError(f"the entries of a transition matrix lie between 0 and 1, got\n{T}")
+    sums = T.sum(1)
+    if (sums - 1).abs().max() > 1e-5:  # room for matrices that come in float32
+        row = int((sums - 1).abs().argmax())
+        raise ValueError(
+            f"row {row} of the transition matrix sums to {sums[row]:.6g} and not to 1; T[i, j] is the "
+            f"probability of label j where class i is true"
+        )
+    if invertible and torch.linalg.matrix_rank(T, rtol=1e-6) < len(T):
+        raise ValueError(
+            f"backward correction needs an invertible transition matrix, but this one is singular:\n{T}\n"
+            f"Its noisy labels do not determine the clean ones; forward correction takes any matrix."
+        )
+    return T
+
+
+def _matrix_like(T: Any, logits: Tensor) -> Tensor:
+    num_classes = logits.shape[class_dimension(logits)]
+    T = torch.as_tensor(T, dtype=logits.dtype, device=logits.device)
+    if T.shape != (num_classes, num_classes):
+        raise ValueError(
+            f"logits of {num_classes} classes need a transition matrix of shape "
+            f"{(num_classes, num_classes)}, got {tuple(T.shape)}"
+        )
+    return T
+
+
+def _log_transitions(T: Tensor) -> Tensor:
+    impossible = (T == 0).all(0)
+    return torch.where(impossible, torch.finfo(T.dtype).tiny, T).log()

@@ -1,0 +1,109 @@
+"""What all loss functions do with their input before the formula begins."""
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# torch skips targets equal to its ignore_index. Here no label may be skipped unnoticed, so torch is given an
+# index that no label has; ignoring is the modules' business.
+_NO_LABEL = -(2**63)
+
+
+def class_dimension(logits: Tensor) -> int:
+    """Return the dimension that runs over the classes: 1, or 0 for the logits of a single sample.
+
+    Examples
+    --------
+    >>> class_dimension(torch.zeros(8, 10, 32, 32)), class_dimension(torch.zeros(10))
+    (1, 0)
+    """
+    return 0 if logits.ndim == 1 else 1
+
+
+def is_soft(target: Tensor) -> bool:
+    """Whether the target holds probabilities rather than class indices."""
+    return target.is_floating_point()
+
+
+def checked(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Refuse shapes and dtypes that no loss can use, lift half precision to float32.
+
+    Raises
+    ------
+    TypeError
+        If the logits are not floating point, or the target is neither int64 nor floating point.
+    ValueError
+        If the target's shape does not belong to the logits'.
+    """
+    if not logits.is_floating_point():
+        raise TypeError(f"logits must be floating point, got {logits.dtype}")
+    if logits.ndim == 0:
+        raise ValueError("logits must have a class dimension, (K,), (N, K) or (N, K, d1, ...); got a scalar")
+    if logits.dtype in (torch.float16, torch.bfloat16):
+        logits = logits.float()
+    if is_soft(target):
+        if target.shape != logits.shape:
+            raise ValueError(
+                f"a floating-point target holds class probabilities, shaped like the logits "
+                f"{tuple(logits.shape)}; got {tuple(target.shape)}. Class indices must be int64: "
+                f"target.long()"
+            )
+        return logits, target.to(logits.dtype)
+    if target.dtype != torch.int64:
+        raise TypeError(
+            f"target must hold class indices (torch.int64) or probabilities (floating point), "
+            f"got {target.dtype}; convert class indices with target.long()"
+        )
+    dim = class_dimension(logits)
+    expected = logits.shape[:dim] + logits.shape[dim + 1 :]
+    if target.shape != expected:
+        raise ValueError(
+            f"class indices for logits of shape {tuple(logits.shape)} must have the shape {tuple(expected)}, "
+            f"got {tuple(target.shape)}"
+        )
+    return logits, target
+
+
+def negative_log_likelihood(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """``-log p_y`` of each sample, or its mean under the target's probabilities; input already checked."""
+    return F.cross_entropy(
+        logits, target, reduction="none", ignore_index=_NO_LABEL, label_smoothing=label_smoothing
+    )
+
+
+def expectation_over_labels(loss: Callable[[Tensor], Tensor], logits: Tensor, target: Tensor) -> Tensor:
+    r"""Evaluate a loss that is a function of :math:`-\log p_y`, or its mean under the target's probabilities.
+
+    Parameters
+    ----------
+    loss : callable
+        Elementwise, from :math:`-\log p_y` to the loss of label y.
+    """
+    logits, target = checked(logits, target)
+    if not is_soft(target):
+        return loss(negative_log_likelihood(logits, target))
+    dim = class_dimension(logits)
+    return (target * loss(-logits.log_softmax(dim))).sum(dim)
+
+
+def one_hot_like(logits: Tensor, labels: Tensor) -> Tensor:
+    """Class indices as probabilities shaped like the logits; torch refuses an index out of range."""
+    dim = class_dimension(logits)
+    return torch.zeros_like(logits).scatter(dim, labels.unsqueeze(dim), 1.0)
+
+
+def check_at_least_zero(**values: float) -> None:
+    """Refuse weights of a sum of losses that are negative, infinite or NaN."""
+    for name, value in values.items():
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{name} must be finite and at least 0, got {name}={value!r}")
+
+
+def check_unit_interval(**values: float) -> None:
+    """Refuse numbers outside of [0, 1]."""
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} must lie between 0 and 1, got {name}={value!r}")

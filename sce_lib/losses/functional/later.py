@@ -1,0 +1,234 @@
+r"""Losses of the years around the paper that have cross entropy, mean absolute error or both as limits."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from sce_lib.losses.functional.inputs import (
+    checked,
+    class_dimension,
+    expectation_over_labels,
+    is_soft,
+    negative_log_likelihood,
+)
+
+
+def normalized_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    r"""NCE, normalized cross entropy, :math:`\log p_y / \sum_k \log p_k` (Ma et al., ICML 2020).
+
+    Over all labels of one sample it sums to 1. "NCE+RCE" is a weighted :class:`sce_lib.losses.Sum` of it and
+    reverse cross entropy.
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``, K at least 2: with one class it is 0/0.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64), or probabilities, shaped like ``logits``, over which the
+        expectation is taken.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N, d1, ...)``, between 0 and 1.
+
+    Examples
+    --------
+    >>> normalized_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor([0.2500, 0.2500])
+    """
+    logits, target = checked(logits, target)
+    dim = class_dimension(logits)
+    return negative_log_likelihood(logits, target) / -logits.log_softmax(dim).sum(dim)
+
+
+def taylor_cross_entropy(logits: Tensor, target: Tensor, t: int = 2) -> Tensor:
+    r"""Taylor cross entropy, :math:`\sum_{i=1}^{t} (1 - p_y)^i / i` (Feng et al., IJCAI 2020).
+
+    It goes from :math:`1 - p_y` (``t = 1``), half the mean absolute error, to cross entropy (:math:`t \to
+    \infty`).
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64), or probabilities, shaped like ``logits``, over which the
+        expectation is taken.
+    t : int
+        Number of terms, at least 1.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N, d1, ...)``.
+
+    Examples
+    --------
+    >>> taylor_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]), t=2)
+    tensor([1.0312, 1.0312])
+    """
+    check_taylor(t)
+
+    def loss(nll: Tensor) -> Tensor:
+        error = -torch.expm1(-nll)
+        total = error / t
+        for i in range(t - 1, 0, -1):
+            total = error * (1 / i + total)
+        return total
+
+    return expectation_over_labels(loss, logits, target)
+
+
+def partially_huberised_cross_entropy(logits: Tensor, target: Tensor, tau: float = 10.0) -> Tensor:
+    r"""Cross entropy that is linear in :math:`p_y` from :math:`1/\tau` down (Menon et al., ICLR 2020).
+
+    :math:`-\log p_y` where :math:`p_y > 1/\tau`, else :math:`-\tau p_y + \log\tau + 1`. It goes from
+    :math:`1 - p_y` (``tau = 1``), half the mean absolute error, to cross entropy (:math:`\tau \to \infty`).
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64), or probabilities, shaped like ``logits``, over which the
+        expectation is taken.
+    tau : float
+        At least 1, finite. The largest gradient with respect to :math:`p_y`.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N, d1, ...)``, at most ``log(tau) + 1``.
+
+    Examples
+    --------
+    >>> partially_huberised_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]), tau=2)
+    tensor([1.1931, 1.1931])
+    """
+    check_huberised(tau)
+    threshold = math.log(tau)
+
+    def loss(nll: Tensor) -> Tensor:
+        beyond = (nll - threshold).relu()
+        return nll.clamp(max=threshold) - torch.expm1(-beyond)
+
+    return expectation_over_labels(loss, logits, target)
+
+
+def asymmetric_generalized_cross_entropy(
+    logits: Tensor, target: Tensor, a: float = 0.6, q: float = 0.6
+) -> Tensor:
+    r"""Asymmetric generalized cross entropy, :math:`[(a+1)^q - (a+p_y)^q]/q` (Zhou et al., ICML 2021).
+
+    ``a = 0`` gives generalized cross entropy, ``q = 1`` gives :math:`1 - p_y`, half the mean absolute error.
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64), or probabilities, shaped like ``logits``, over which the
+        expectation is taken.
+    a : float
+        Finite, at least 0.
+    q : float
+        Finite, above 0.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N, d1, ...)``.
+
+    Examples
+    --------
+    >>> asymmetric_generalized_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]), a=1, q=2)
+    tensor([1.2188, 1.2188])
+    """
+    check_asymmetric(a, q)
+    log_a = math.log(a) if a > 0 else -math.inf
+
+    def loss(nll: Tensor) -> Tensor:
+        # log((a + p)/(a + 1)): the logarithm keeps the gradient right where both a and p are 0.
+        log_ratio = torch.logaddexp(nll.new_full((), log_a), -nll) - math.log1p(a)
+        return -((a + 1) ** q) * torch.expm1(q * log_ratio) / q
+
+    return expectation_over_labels(loss, logits, target)
+
+
+def jensen_shannon(logits: Tensor, target: Tensor, pi: float = 0.5) -> Tensor:
+    r"""Scaled Jensen-Shannon divergence of target and prediction (Englesson and Azizpour, NeurIPS 2021).
+
+    :math:`[H(m) - \pi H(q) - (1-\pi) H(p)] / Z` with :math:`m = \pi q + (1-\pi)\,p`, entropy :math:`H` and
+    the scale :math:`Z = -(1-\pi)\log(1-\pi)`. It goes from cross entropy (:math:`\pi \to 0`) to :math:`1 -
+    p_y` (:math:`\pi \to 1`, very slowly), half the mean absolute error.
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    pi : float
+        The target's share, strictly between 0 and 1. Towards 0 the difference of entropies loses digits in
+        proportion to ``1/pi``; the published values are 0.1 and more.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N, d1, ...)``.
+
+    Notes
+    -----
+    ``0 log 0`` counts as 0, in the target and in the prediction.
+
+    Examples
+    --------
+    >>> jensen_shannon(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor([1.0976, 1.0976])
+    """
+    check_jensen_shannon(pi)
+    logits, target = checked(logits, target)
+    log_rest = math.log1p(-pi)
+    scale = -(1 - pi) * log_rest
+    if is_soft(target):
+        dim = class_dimension(logits)
+        log_p = logits.log_softmax(dim)
+        log_m = torch.logaddexp(target.log() + math.log(pi), log_p + log_rest)
+        mixed = -(log_m.exp() * log_m).sum(dim)
+        own = -(log_p.exp() * log_p).sum(dim)
+        given = -torch.xlogy(target, target).sum(dim)
+        return (mixed - pi * given - (1 - pi) * own) / scale
+    # All classes but the label contribute the same multiple of their probability, together that of 1 - p.
+    nll = negative_log_likelihood(logits, target)
+    error = -torch.expm1(-nll)
+    log_m = torch.log1p(-(1 - pi) * error)
+    at_label = -log_m.exp() * log_m - (1 - pi) * (-nll).exp() * nll
+    return error + at_label / scale
+
+
+def check_taylor(t: int) -> None:
+    """Refuse a number of terms that is none."""
+    if isinstance(t, bool) or not isinstance(t, int) or t < 1:
+        raise ValueError(f"t must be an integer of at least 1, got t={t!r}")
+
+
+def check_huberised(tau: float) -> None:
+    """Refuse a threshold out of the range of :func:`partially_huberised_cross_entropy`."""
+    if not 1 <= tau < math.inf:
+        raise ValueError(f"tau must be finite and at least 1, got tau={tau!r}")
+
+
+def check_asymmetric(a: float, q: float) -> None:
+    """Refuse hyperparameters out of the range of :func:`asymmetric_generalized_cross_entropy`."""
+    if not 0 <= a < math.inf:
+        raise ValueError(f"a must be finite and at least 0, got a={a!r}")
+    if not 0 < q < math.inf:
+        raise ValueError(f"q must be finite and above 0, got q={q!r}")
+
+
+def check_jensen_shannon(pi: float) -> None:
+    """Refuse a share out of the range of :func:`jensen_shannon`."""
+    if not 0 < pi < 1:
+        raise ValueError(f"pi must lie strictly between 0 and 1, got pi={pi!r}")

@@ -1,0 +1,173 @@
+"""The paper's own losses: cross entropy, reverse cross entropy, their sum SL, and mean absolute error."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from sce_lib.losses.functional.inputs import (
+    check_at_least_zero,
+    checked,
+    class_dimension,
+    is_soft,
+    negative_log_likelihood,
+)
+
+PAPER_LOG_ZERO = -4.0
+"""The paper's ``log 0 := A`` for its comparison with other methods (§5.2)."""
+
+
+def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    r"""Cross entropy, :math:`\ell_{ce} = -\sum_k q_k \log p_k` (Eq. 1).
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N, d1, ...)``.
+
+    Examples
+    --------
+    >>> cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor([1.3863, 1.3863])
+    """
+    return negative_log_likelihood(*checked(logits, target))
+
+
+def reverse_cross_entropy(logits: Tensor, target: Tensor, *, A: float = PAPER_LOG_ZERO) -> Tensor:
+    r"""Reverse cross entropy, :math:`\ell_{rce} = -\sum_k p_k \max(\log q_k, A)` (Eq. 5, ``log 0 := A``).
+
+    A class index gives :math:`-A\,(1 - p_y)`. With probabilities the logarithm is floored at ``A``, so that
+    all of them below :math:`e^A`, and not only zeros, count as :math:`e^A`: a small probability never costs
+    more than none.
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    A : float
+        What stands for ``log 0``; finite and below 0.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N, d1, ...)``.
+
+    Notes
+    -----
+    At :math:`q_k = 0` the logarithm has the value ``A`` and the gradient 0 with respect to the target, as
+    everywhere below :math:`e^A`. With respect to the logits, a class index gives
+    :math:`-A\,p_y\,\partial\ell_{ce}/\partial z`, which vanishes where :math:`p_y \to 0`.
+
+    Examples
+    --------
+    >>> reverse_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]), A=-4)
+    tensor([3., 3.])
+    """
+    check_log_zero(A)
+    return _reverse_cross_entropy(*checked(logits, target), A)
+
+
+def symmetric_cross_entropy(
+    logits: Tensor, target: Tensor, alpha: float = 0.1, beta: float = 1.0, *, A: float = PAPER_LOG_ZERO
+) -> Tensor:
+    r"""Symmetric cross entropy, the paper's SL: :math:`\alpha\,\ell_{ce} + \beta\,\ell_{rce}` (Eq. 7).
+
+    A class index gives :math:`\alpha\,\ell_{ce} - \beta A\,(1 - e^{-\ell_{ce}})`, a function of the cross
+    entropy alone, so that its gradient is the cross entropy's times :math:`\alpha + \beta|A|\,p_y`.
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    alpha, beta : float
+        Weights of cross entropy and of reverse cross entropy; finite, at least 0.
+    A : float
+        What stands for ``log 0``; finite and below 0. :func:`reverse_cross_entropy` says what happens there.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N, d1, ...)``.
+
+    Examples
+    --------
+    >>> symmetric_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]), alpha=0.1, beta=1.0, A=-4)
+    tensor([3.1386, 3.1386])
+    """
+    check_at_least_zero(alpha=alpha, beta=beta)
+    check_log_zero(A)
+    logits, target = checked(logits, target)
+    nll = negative_log_likelihood(logits, target)
+    if is_soft(target):
+        return alpha * nll + beta * _reverse_cross_entropy(logits, target, A)
+    return alpha * nll - (beta * A) * _one_minus_p(nll)
+
+
+def mean_absolute_error(logits: Tensor, target: Tensor) -> Tensor:
+    r"""Mean absolute error, :math:`\ell_{mae} = \sum_k |p_k - q_k|` (§4.3).
+
+    A class index gives :math:`2\,(1 - p_y)`, which is reverse cross entropy with ``A = -2``; with
+    probabilities the two differ.
+
+    Parameters
+    ----------
+    logits : Tensor
+        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
+    target : Tensor
+        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N, d1, ...)``, between 0 and 2.
+
+    Notes
+    -----
+    Where :math:`p_k = q_k` the subgradient 0 is taken.
+
+    Examples
+    --------
+    >>> mean_absolute_error(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor([1.5000, 1.5000])
+    """
+    logits, target = checked(logits, target)
+    if is_soft(target):
+        dim = class_dimension(logits)
+        return (logits.softmax(dim) - target).abs().sum(dim)
+    return 2 * _one_minus_p(negative_log_likelihood(logits, target))
+
+
+def check_log_zero(A: float) -> None:
+    """Refuse an ``A`` that cannot stand for ``log 0``."""
+    if not -math.inf < A < 0:
+        raise ValueError(
+            f"A stands for log 0 and must be finite and below 0, got A={A!r}; the paper uses -4 and -6"
+        )
+
+
+def _one_minus_p(nll: Tensor) -> Tensor:
+    return -torch.expm1(-nll)
+
+
+def _reverse_cross_entropy(logits: Tensor, target: Tensor, A: float) -> Tensor:
+    if is_soft(target):
+        dim = class_dimension(logits)
+        return -(logits.softmax(dim) * _floored_log(target, A)).sum(dim)
+    return -A * _one_minus_p(negative_log_likelihood(logits, target))
+
+
+def _floored_log(probabilities: Tensor, A: float) -> Tensor:
+    """``max(log q, A)``; the inner ``where`` keeps the gradient at 0 from being 0 times infinity."""
+    positive = probabilities > 0
+    return torch.where(positive, torch.where(positive, probabilities, 1.0).log(), A).clamp(min=A)

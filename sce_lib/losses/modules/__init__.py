@@ -1,0 +1,48 @@
+"""The losses as modules: hyperparameters held, per-sample losses aggregated as torch does.
+
+The formulas are those of :mod:`sce_lib.losses.functional`; what is added is what
+``torch.nn.CrossEntropyLoss`` adds to its own: ``weight``, ``ignore_index`` and ``reduction``.
+"""
+
+from sce_lib.losses.modules.base import Loss
+from sce_lib.losses.modules.baselines import (
+    BackwardCorrection,
+    Bootstrap,
+    ForwardCorrection,
+    GeneralizedCrossEntropy,
+    LabelSmoothing,
+)
+from sce_lib.losses.modules.composite import SmoothedTargets, Sum
+from sce_lib.losses.modules.later import (
+    AsymmetricGeneralizedCrossEntropy,
+    JensenShannon,
+    NormalizedCrossEntropy,
+    PartiallyHuberisedCrossEntropy,
+    TaylorCrossEntropy,
+)
+from sce_lib.losses.modules.symmetric import (
+    CrossEntropy,
+    MeanAbsoluteError,
+    ReverseCrossEntropy,
+    SymmetricCrossEntropy,
+)
+
+__all__ = [
+    "AsymmetricGeneralizedCrossEntropy",
+    "BackwardCorrection",
+    "Bootstrap",
+    "CrossEntropy",
+    "ForwardCorrection",
+    "GeneralizedCrossEntropy",
+    "JensenShannon",
+    "LabelSmoothing",
+    "Loss",
+    "MeanAbsoluteError",
+    "NormalizedCrossEntropy",
+    "PartiallyHuberisedCrossEntropy",
+    "ReverseCrossEntropy",
+    "SmoothedTargets",
+    "Sum",
+    "SymmetricCrossEntropy",
+    "TaylorCrossEntropy",
+]
