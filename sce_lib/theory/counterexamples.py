@@ -1,0 +1,156 @@
+"""A search, from a seed, for problems on which a loss is not noise tolerant in the paper's sense (§4.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from sce_lib.losses.functional import cross_entropy
+from sce_lib.theory.classes import Setting, optimal_classifier, random_problem
+from sce_lib.theory.problems import (
+    Array,
+    FiniteProblem,
+    loss_table,
+    misclassification,
+    noisy_risks,
+    rce_table,
+    risks,
+)
+
+Family = Literal["all", "linear", "random"]
+
+# A seed's own stream of problems: attempt i of seed s never meets an attempt of another seed.
+_STREAM = 1_000_003
+
+
+def sl_table(probabilities: Array, alpha: float, beta: float, A: float = -4.0) -> Array:
+    """SL of every prediction under every label (Eq. 7); α = 0 is RCE times β, β = 0 is CE times α.
+
+    Examples
+    --------
+    >>> sl_table(np.array([0.5, 0.5]), alpha=0.0, beta=1.0, A=-4.0)
+    array([2., 2.])
+    """
+    table = beta * rce_table(probabilities, A)
+    return table if alpha == 0 else table + alpha * loss_table(probabilities, cross_entropy)
+
+
+@dataclass(frozen=True, eq=False)
+class Counterexample:
+    """A problem whose minimiser of R and minimiser of R^η misclassify differently on clean labels.
+
+    Attributes
+    ----------
+    setting, family : str
+        What the noise is, and the class that the minimisers are taken in.
+    problem : FiniteProblem
+        The problem. In family "all" its two classifiers are the optima over all classifiers.
+    f_star, f_star_eta : int
+        The minimisers of R and of R^η in ``problem.classifiers``, each unique by `margin`.
+    clean_error, noisy_error : float
+        Their misclassification on clean labels.
+    margin : float
+        How far the runner-up's risk lies above the minimiser's, the smaller of the two cases.
+    tries : int
+        Problems drawn until this one.
+    """
+
+    setting: str
+    family: str
+    problem: FiniteProblem
+    f_star: int
+    f_star_eta: int
+    clean_error: float
+    noisy_error: float
+    margin: float
+    tries: int
+
+
+def find_counterexample(
+    setting: Setting,
+    family: Family = "all",
+    alpha: float = 0.0,
+    beta: float = 1.0,
+    A: float = -4.0,
+    num_classes: int = 3,
+    num_points: int = 4,
+    num_classifiers: int = 200,
+    seed: int = 0,
+    tries: int = 1000,
+    margin: float = 1e-6,
+) -> Counterexample | None:
+    """Look for a problem in the stated setting on which SL (RCE, CE) is not noise tolerant.
+
+    A loss is noise tolerant (§4.2) if the minimiser of the noisy risk misclassifies clean labels as often as
+    the minimiser of the clean risk. Both are taken in one stated class.
+
+    Parameters
+    ----------
+    setting : str
+        A key of `SETTINGS`: what the noise is.
+    family : {"all", "linear", "random"}
+        The class: all classifiers (the optimum is in closed form); softmax-linear ones with random weights;
+        arbitrary random predictions.
+    alpha, beta, A : float
+        The loss: SL. The default α = 0 is RCE; β = 0 is CE.
+    num_classes, num_points, num_classifiers : int
+        K, n_x, and how many classifiers ("linear" and "random").
+    seed : int, default 0
+        The same seed gives the same answer.
+    tries : int, default 1000
+        Problems to draw before giving up.
+    margin : float, default 1e-6
+        Minimisers must be unique by this much, and their errors differ by as much, so that no rounding can
+        make a counterexample.
+
+    Returns
+    -------
+    Counterexample or None
+        None: not found in `tries` problems (which proves nothing).
+
+    Examples
+    --------
+    RCE meets its theorem; with one rate for each class it does not, even over all classifiers.
+
+    >>> find_counterexample("symmetric", family="linear", tries=50) is None
+    True
+    >>> found = find_counterexample("class_dependent_rate", family="all")
+    >>> found.clean_error < found.noisy_error
+    True
+    """
+    if family not in ("all", "linear", "random"):
+        raise ValueError(f"unknown family {family!r}; known: all, linear, random")
+    if tries < 1:
+        raise ValueError(f"tries must be at least 1, got {tries}")
+    draw = partial(random_problem, setting, "random" if family == "all" else family, num_classes, num_points)
+    for attempt in range(tries):
+        problem = draw(1 if family == "all" else num_classifiers, seed=seed * _STREAM + attempt)
+        if family == "all":
+            problem = _with_both_optima(problem, alpha, beta, A)
+        found = _judge(problem, sl_table(problem.classifiers, alpha, beta, A), margin)
+        if found is not None:
+            star, star_eta, errors, distance = found
+            clean_error, noisy_error = float(errors[star]), float(errors[star_eta])
+            return Counterexample(
+                setting, family, problem, star, star_eta, clean_error, noisy_error, distance, attempt + 1
+            )
+    return None
+
+
+def _with_both_optima(problem: FiniteProblem, alpha: float, beta: float, A: float) -> FiniteProblem:
+    """Keep of the class of all classifiers the two that matter: the clean and the noisy optimum."""
+    optima = [optimal_classifier(joint, alpha, beta, A) for joint in (problem.joint, problem.noisy_joint)]
+    return FiniteProblem(problem.joint, problem.transition, np.stack(optima))
+
+
+def _judge(problem: FiniteProblem, table: Array, margin: float) -> tuple[int, int, Array, float] | None:
+    """Return the two minimisers if they are unique and misclassify differently."""
+    clean, noisy, errors = risks(problem, table), noisy_risks(problem, table), misclassification(problem)
+    star, star_eta = int(clean.argmin()), int(noisy.argmin())
+    if abs(errors[star] - errors[star_eta]) <= margin:
+        return None
+    distance = min(float(np.partition(values, 1)[1] - values.min()) for values in (clean, noisy))
+    return (star, star_eta, errors, distance) if distance > margin else None

@@ -1,0 +1,6 @@
+"""Property tests of exact arithmetic take what time they take: no deadline for a single example."""
+
+from hypothesis import settings
+
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
