@@ -33,6 +33,9 @@ SETTINGS: dict[Setting, str] = {
 
 _MAX_DETERMINISTIC = 100_000
 
+# Below this share of CE in SL the optimum is RCE's in every digit that float64 has.
+_NO_CE = 1e-200
+
 
 def deterministic_classifiers(num_points: int, num_classes: int) -> Array:
     """All K^n_x classifiers that put probability 1 on one class at each x, shape (K^n_x, n_x, K).
@@ -149,18 +152,19 @@ def optimal_classifier(joint: ArrayLike, alpha: float = 0.0, beta: float = 1.0, 
     mass = np.asarray(joint, dtype=np.float64)
     total = mass.sum(axis=-1, keepdims=True)
     posterior = np.where(total > 0, mass / np.where(total > 0, total, 1), 1 / mass.shape[-1])
-    if alpha == 0:
+    ce_share = alpha / (alpha + beta * abs(A))
+    if ce_share < _NO_CE:
         result: Array = np.eye(mass.shape[-1])[posterior.argmax(axis=-1)]
         return result
     largest = posterior.max(axis=-1, keepdims=True)
-    behind = beta * abs(A) * (largest - posterior)
-    # λ = mu + β|A| max π, with mu between these two bounds: Σ_k p_k falls from ≥ 1 to ≤ 1 in between.
-    low, high = alpha * largest, np.full_like(largest, alpha)
+    behind = (1 - ce_share) * (largest - posterior)
+    # With α + β|A| scaled to 1, λ = mu + β|A| max π and mu lies between these: Σ_k p_k falls from ≥ 1 to ≤ 1.
+    low, high = ce_share * largest, np.full_like(largest, ce_share)
     for _ in range(100):
         mu = (low + high) / 2
-        above = (alpha * posterior / (mu + behind)).sum(axis=-1, keepdims=True) > 1
+        above = (ce_share * posterior / (mu + behind)).sum(axis=-1, keepdims=True) > 1
         low, high = np.where(above, mu, low), np.where(above, high, mu)
-    p = alpha * posterior / (high + behind)
+    p = ce_share * posterior / (high + behind)
     return p / p.sum(axis=-1, keepdims=True)
 
 
