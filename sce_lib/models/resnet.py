@@ -160,15 +160,18 @@ def _imagenet_weights(source: bool | str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f"no file of resnet50 weights at {path}: {instead}")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(f"{path} is not a state dict saved by torch: {error}") from error
+    if not isinstance(weights, dict):
+        raise ValueError(f"{path} is not a state dict saved by torch, but holds a {type(weights).__name__}")
+    return weights
 
 
 def _load_backbone(model: ResNet50, weights: dict[str, Tensor], source: bool | str | Path) -> None:
     """Load everything but the classifier, whose 1000 ImageNet classes are not ours."""
-    backbone = {name: value for name, value in weights.items() if not name.startswith("fc.")}
     try:
+        backbone = {name: value for name, value in weights.items() if not name.startswith("fc.")}
         missing, unexpected = model.load_state_dict(backbone, strict=False)
     except (RuntimeError, AttributeError) as error:
         raise ValueError(f"the weights of {source} do not fit resnet50: {error}") from error

@@ -97,7 +97,7 @@ class NoisyLabels:
     @property
     def class_rates(self) -> Matrix:
         """The portion of wrong labels in each true class, (K,); NaN for a class without a sample."""
-        return 1 - np.diagonal(self.realised)
+        return np.where(np.eye(self.num_classes), 0, self.realised).sum(axis=1)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -253,7 +253,8 @@ def corrupt(labels: Any, matrix: ArrayLike, seed: int, exact: bool = True) -> No
     for true_class in range(len(T)):
         members = np.flatnonzero(clean == true_class)
         draw = _exact_destinations if exact else _drawn_destinations
-        noisy[members] = draw(true_class, len(members), T[true_class], rng)
+        row = T[true_class] / T[true_class].sum()
+        noisy[members] = draw(true_class, len(members), row, rng)
     return NoisyLabels.of(labels, noisy, len(T), requested=T)
 
 
