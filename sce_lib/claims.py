@@ -5,7 +5,7 @@ reaches the threshold, `agrees in direction` where it reaches the weaker directi
 `disagrees`; without records it is `not tested`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -203,3 +203,31 @@ def verdicts(records: Sequence[RunRecord], chapter: int, noise: str = "symmetric
             ),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def require(verdicts: pd.DataFrame, expected: Mapping[str, str]) -> None:
+    """Raise unless each claim's verdict is the one that a text states.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        From `verdicts`.
+    expected : mapping of str to str
+        From a claim's id to its verdict.
+
+    Raises
+    ------
+    AssertionError
+        Naming the claim, what was measured, its rule and its verdict.
+
+    Examples
+    --------
+    >>> require(verdicts([], chapter=2), {"noise-amplifies": "not tested"})
+    """
+    for name, verdict in expected.items():
+        row = verdicts.loc[name]
+        if row["verdict"] != verdict:
+            raise AssertionError(
+                f"the text says that {name!r} {verdict}, but the records say {row['verdict']!r}: "
+                f"measured {row['measured']:.4f}, rule {row['rule']}"
+            )

@@ -46,7 +46,7 @@ def run_command(
     section: SectionOption = None,
     seeds: SeedsOption = 1,
     device: DeviceOption = "auto",
-    threads: Annotated[int | None, typer.Option(help="threads of torch on the CPU", min=1)] = None,
+    threads: Annotated[int, typer.Option(help="threads of torch on the CPU", min=1)] = 1,
     ledger: LedgerOption = None,
     config: Annotated[
         Path | None, typer.Option(help="a RunConfig as JSON, in place of the options above")

@@ -14,13 +14,14 @@ def ensure(
     config: RunConfig,
     ledger: Ledger,
     device: str = "auto",
-    threads: int | None = None,
+    threads: int | None = 1,
     root: str | Path | None = None,
     progress: bool = True,
 ) -> RunRecord:
     """Return a run's record, training it first if the ledger has none.
 
-    Whoever asks second for the same run waits for the first and reads its record. A failure is noted in
+    One thread by default: the number of threads moves a result by rounding, and small runs gain nothing
+    from a second. Whoever asks second for the same run waits for the first and reads its record. A failure is noted in
     the ledger's ``failed`` folder and raised.
     """
     if (record := ledger.get(config)) is not None:
@@ -97,6 +98,12 @@ def run(
             pool.shutdown(cancel_futures=True)
 
 
+def present(configs: Iterable[RunConfig], ledger: Ledger | None = None) -> list[RunRecord]:
+    """Return the records of those runs that the ledger has; nothing is trained or asked for."""
+    ledger = ledger or Ledger()
+    return [record for config in configs if (record := ledger.get(config)) is not None]
+
+
 def collect(
     configs: Sequence[RunConfig],
     ledger: Ledger | None = None,
@@ -120,4 +127,4 @@ def collect(
             f"{len(absent)} of {len(configs)} runs are not in {ledger.root}:\n  {names}\n"
             "Set train_missing=True to train them here, or make them with `sce sweep`."
         )
-    return [record for config in configs if (record := ledger.get(config)) is not None]
+    return present(configs, ledger)

@@ -1,6 +1,6 @@
 """Records in, a table or a line of text out; nothing is trained and no file is written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -67,6 +67,25 @@ def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
     shown["paper"] = ["–" if pd.isna(value) else f"{value:g}" for value in verdicts["paper"]]
     shown["verdict"] = verdicts["verdict"]
     return shown
+
+
+def compare_verdicts(by_dataset: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return a row a claim and a column a data set: what was measured there, and the verdict on it.
+
+    Parameters
+    ----------
+    by_dataset : mapping of str to DataFrame
+        From a data set's name to its verdicts, from `sce_lib.claims.verdicts`.
+    """
+    columns = {
+        dataset: [
+            row.verdict if row.seeds == 0 else f"{row.measured:.3f}: {row.verdict}"
+            for row in verdicts.itertuples()
+        ]
+        for dataset, verdicts in by_dataset.items()
+    }
+    first = next(iter(by_dataset.values()))
+    return pd.DataFrame({"claim": first["claim"], "rule": first["rule"]} | columns, index=first.index)
 
 
 def provenance(records: Sequence[RunRecord], command: str) -> str:

@@ -213,7 +213,8 @@ class Optimisation(Part):
     lr, momentum, weight_decay : float
         As torch's SGD has them.
     fc1_weight_decay : float, optional
-        Weight decay of the first dense layer's weights, in place of `weight_decay`.
+        Weight decay of the first dense layer (weights and bias, as in the released code), in place of
+        `weight_decay`.
     decay_kernels_only : bool
         Whether biases and BatchNorm are spared from `weight_decay`.
     lr_decay : float

@@ -114,5 +114,6 @@ def prediction_counts(settings: Sequence[Sequence[RunRecord]], evidence: Evidenc
         axis.set_xticks(places, names, rotation=60, ha="right", rotation_mode="anchor")
         axis.set(title=setting_name(records[0]), xlabel="class, hardest first")
     axes[0].set_ylabel("training samples")
-    axes[0].legend(frameon=False, fontsize="small", loc="lower right")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False, fontsize="small")
     return finish(figure, [record for records in settings for record in records])

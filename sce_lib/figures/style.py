@@ -10,6 +10,7 @@ from sce_lib.ledger import RunRecord
 
 WIDTH = 8.0  # inches: the text column of the book
 PANEL_HEIGHT = 3.2
+DPI = 144
 
 # Okabe and Ito's colours, as seaborn has them, by meaning rather than by order.
 _COLORBLIND = sns.color_palette("colorblind")
@@ -23,7 +24,6 @@ METHOD_COLORS = {
 }
 STAGE_COLORS = [_COLORBLIND[0], _COLORBLIND[1], _COLORBLIND[2], _COLORBLIND[7]]
 
-NOISE_NAMES = {"clean": "clean labels"}
 METHOD_NAMES = {"ce": "CE", "sl": "SL", "lsr": "LSR", "rce": "RCE", "gce": "GCE"}
 
 

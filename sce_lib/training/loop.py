@@ -83,17 +83,18 @@ def _initial_model(task: Task, device: torch.device) -> nn.Module:
 
 
 def _parameter_groups(model: nn.Module, config: RunConfig) -> list[dict[str, Any]]:
-    """Split the parameters by weight decay: the first dense layer's weights, other kernels, the rest."""
+    """Split the parameters by weight decay: the first dense layer's, other kernels, the rest."""
     sgd = config.optimisation
-    first_dense = getattr(model, "fc1", None)
-    if sgd.fc1_weight_decay is not None and first_dense is None:
+    first_dense = model.fc1.parameters() if hasattr(model, "fc1") else ()
+    of_first_dense = {id(parameter) for parameter in first_dense}
+    if sgd.fc1_weight_decay is not None and not of_first_dense:
         raise ValueError(
             f"fc1_weight_decay is set, but {config.model.name} has no dense layer before its last"
         )
     groups: dict[float, list[nn.Parameter]] = {}
     for parameter in model.parameters():
         decay = 0.0 if sgd.decay_kernels_only and parameter.ndim < 2 else sgd.weight_decay
-        if sgd.fc1_weight_decay is not None and first_dense is not None and parameter is first_dense.weight:
+        if sgd.fc1_weight_decay is not None and id(parameter) in of_first_dense:
             decay = sgd.fc1_weight_decay
         groups.setdefault(decay, []).append(parameter)
     return [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]

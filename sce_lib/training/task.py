@@ -95,7 +95,8 @@ def _noisy_labels(
     if noise.kind == "asymmetric":
         matrix = asymmetric_matrix(config.dataset, noise.rate, variant=noise.variant, seed=config.noise_seed)
     else:
-        matrix = symmetric_matrix(num_classes, noise.rate)
+        counts = np.bincount(labels.numpy(), minlength=num_classes)
+        matrix = symmetric_matrix(num_classes, noise.rate, noise.variant, counts)
     return corrupt(labels, matrix, seed=config.noise_seed, exact=noise.exact)
 
 
