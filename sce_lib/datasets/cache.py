@@ -1,13 +1,12 @@
-"""Decoded arrays on disk: made once, checked on every read, rebuilt when damaged or out of date."""
+"""Arrays kept on disk: made once, checked on every read, made again when damaged or out of date."""
 
 import hashlib
-import os
-import tempfile
+import io
 import warnings
 import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import PIL
@@ -15,20 +14,25 @@ import torch
 from filelock import FileLock
 
 from sce_lib import paths
-from sce_lib.datasets.core import DatasetError, ImageData
+from sce_lib.datasets.core import ImageData, hash_tensors
+from sce_lib.datasets.sampling import PixelStatistics, pixel_statistics
 from sce_lib.datasets.trees import walk
+from sce_lib.files import set_aside, write_atomically
 
-_FORMAT = 1
-_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+# Raise it when the same tree comes to be decoded differently.
+_DECODER = 1
+_READ_ERRORS = (OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile)
+_IMAGES = ("train_images", "train_labels", "test_images", "test_labels")
+_STATISTICS = ("mean", "std", "pixel_mean")
+
+Arrays = dict[str, np.ndarray]
+T = TypeVar("T")
 
 
-def cached(
+def cached_tree(
     tree: Path, name: str, official: tuple[str, ...] | None, build: Callable[[], ImageData]
 ) -> ImageData:
-    """Return what `build` gives for a tree, from the cache where the tree is unchanged since.
-
-    Processes that want the same tree at once build it once. A cache that cannot be written costs a warning
-    and the time to decode again, nothing else.
+    """Return what `build` decodes from a tree, from the cache if the tree is unchanged since.
 
     Parameters
     ----------
@@ -37,32 +41,117 @@ def cached(
     name : str
         The data set's name.
     official : tuple of str, optional
-        The class names that `build` was told, part of the cache's key.
+        The class names that `build` was told.
     build : callable
         Decodes the tree.
     """
-    folder = paths.cache_root() / "decoded"
-    file = folder / f"{name}-{_key(tree, name, official)}.npz"
+    return _remember(f"{name}-{_tree_key(tree, name, official)}", build, _pack_images, _unpack_images)
+
+
+def training_statistics(data: ImageData) -> PixelStatistics:
+    """Return `pixel_statistics` of the training images, kept on disk by the data's fingerprint.
+
+    Examples
+    --------
+    >>> from sce_lib.datasets import load_dataset
+    >>> training_statistics(load_dataset("digits")).pixel_mean.shape
+    torch.Size([8, 8, 1])
+    """
+    return cached_statistics(data.fingerprint, lambda: pixel_statistics(data.train_images))
+
+
+def cached_statistics(key: str, compute: Callable[[], PixelStatistics]) -> PixelStatistics:
+    """Return pixel statistics from the cache, or compute and keep them.
+
+    Parameters
+    ----------
+    key : str
+        What decides them, as a hexadecimal hash.
+    compute : callable
+        Makes them.
+    """
+    return _remember(f"pixels-{key[:32]}", compute, _pack_statistics, _unpack_statistics)
+
+
+def _remember(
+    stem: str, build: Callable[[], T], pack: Callable[[T], Arrays], unpack: Callable[[Arrays], T]
+) -> T:
+    """Read ``<cache>/decoded/<stem>.npz``, or build it, once among all processes that want it at once."""
+    file = paths.cache_root() / "decoded" / f"{stem}.npz"
     lock = FileLock(file.with_suffix(".lock"))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except OSError as error:
-        warnings.warn(f"Decoded images of {name} cannot be kept in {folder}: {error}", stacklevel=3)
-        return _load(file, name) or build()
+        # A cache that cannot be written costs time, nothing else.
+        warnings.warn(f"{file.parent} cannot be written ({error}); {stem} will be made again", stacklevel=3)
+        found = _load(file, unpack)
+        return build() if found is None else found
     try:
-        data = _load(file, name)
-        if data is None:
-            data = build()
-            _store(file, data)
-        return data
+        value = _load(file, unpack)
+        if value is None:
+            value = build()
+            _store(file, pack(value))
+        return value
     finally:
         lock.release()
 
 
-def _key(tree: Path, name: str, official: tuple[str, ...] | None) -> str:
-    """Hash what the decoded arrays depend on, but not the path, so that a moved file keeps its cache."""
-    digest = hashlib.sha256(repr((_FORMAT, PIL.__version__, name, official)).encode())
+def _load(file: Path, unpack: Callable[[Arrays], T]) -> T | None:
+    if not file.exists():
+        return None
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            return unpack(dict(stored))
+    except _READ_ERRORS as error:
+        set_aside(file, str(error))
+        return None
+
+
+def _store(file: Path, arrays: Arrays) -> None:
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    try:
+        write_atomically(file, content.getvalue())
+    except OSError as error:
+        warnings.warn(f"{file} cannot be written ({error}); it will be made again", stacklevel=4)
+
+
+def _pack_images(data: ImageData) -> Arrays:
+    words = {key: np.array(getattr(data, key)) for key in ("name", "classes", "source", "fingerprint")}
+    return words | {key: getattr(data, key).numpy() for key in _IMAGES}
+
+
+def _unpack_images(stored: Arrays) -> ImageData:
+    data = ImageData(
+        name=str(stored["name"]),
+        **{key: torch.from_numpy(stored[key]) for key in _IMAGES},
+        classes=tuple(str(c) for c in stored["classes"]),
+        source=str(stored["source"]),
+    )
+    _check_sum(data.fingerprint, stored["fingerprint"])
+    return data
+
+
+def _pack_statistics(statistics: PixelStatistics) -> Arrays:
+    tensors = {key: getattr(statistics, key) for key in _STATISTICS}
+    return {"sum": np.array(hash_tensors(*tensors.values()))} | {k: t.numpy() for k, t in tensors.items()}
+
+
+def _unpack_statistics(stored: Arrays) -> PixelStatistics:
+    tensors = [torch.from_numpy(stored[key]) for key in _STATISTICS]
+    _check_sum(hash_tensors(*tensors), stored["sum"])
+    return PixelStatistics(*tensors)
+
+
+def _check_sum(computed: str, stored: np.ndarray) -> None:
+    if computed != str(stored):
+        raise ValueError("its sum does not fit its arrays")
+
+
+def _tree_key(tree: Path, name: str, official: tuple[str, ...] | None) -> str:
+    """Hash what the decoded arrays depend on, but not the path, so that a moved zip keeps its cache."""
+    digest = hashlib.sha256(repr((_DECODER, PIL.__version__, name, official)).encode())
     if tree.is_dir():
         for member in walk(tree):
             digest.update(repr((member, _state(tree / member))).encode())
@@ -79,42 +168,3 @@ def _state(path: Path) -> tuple[int, int, int] | None:
     state = path.stat()
     # A modification time can be set back, the change time cannot.
     return state.st_size, state.st_mtime_ns, state.st_ctime_ns
-
-
-def _load(file: Path, name: str) -> ImageData | None:
-    """Read a cache file; set a damaged one aside and return None."""
-    if not file.exists():
-        return None
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            data = ImageData(
-                name=name,
-                **{key: torch.from_numpy(stored[key]) for key in _ARRAYS},
-                classes=tuple(str(c) for c in stored["classes"]),
-                source=str(stored["source"]),
-            )
-            if data.fingerprint != str(stored["fingerprint"]):
-                raise DatasetError("the fingerprint does not fit the arrays")
-        return data
-    except (OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
-        aside = file.with_suffix(".npz.damaged")
-        warnings.warn(f"Cache file damaged ({error}); kept as {aside} and made again.", stacklevel=4)
-        with suppress(OSError):
-            os.replace(file, aside)
-        return None
-
-
-def _store(file: Path, data: ImageData) -> None:
-    """Write atomically: a reader sees the whole file or none."""
-    content = {key: getattr(data, key).numpy() for key in _ARRAYS}
-    content |= {key: np.array(getattr(data, key)) for key in ("classes", "source", "fingerprint")}
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as stream:
-            temporary = Path(stream.name)
-            np.savez(stream, **content)
-        os.replace(temporary, file)
-    except OSError as error:
-        warnings.warn(f"Decoded images of {data.name} cannot be kept in {file.parent}: {error}", stacklevel=4)
-        if temporary:
-            temporary.unlink(missing_ok=True)

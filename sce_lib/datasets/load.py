@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from sce_lib import paths
-from sce_lib.datasets.cache import cached
+from sce_lib.datasets.cache import cached_tree
 from sce_lib.datasets.core import DatasetError, DatasetNotFound, ImageData
 from sce_lib.datasets.official import (
     OFFICIAL,
@@ -58,6 +58,10 @@ def load_dataset(name: str, root: str | Path | None = None, download: bool = Tru
     root = Path(root).expanduser().resolve() if root is not None else paths.data_root()
     if name == "digits":
         return load_digits()
+    if name == "clothing1m":
+        raise DatasetError(
+            "clothing1m does not fit in memory: load_clothing1m reads its images when asked for."
+        )
     data = _on_disk(name, root, download)
     if data is not None:
         return data
@@ -86,7 +90,7 @@ def _on_disk(name: str, root: Path, mend: bool) -> ImageData | None:
     if tree is None:
         return None
     classes = OFFICIAL[name].classes if name in OFFICIAL else None
-    return cached(tree, name, classes, partial(read_tree, tree, name, classes))
+    return cached_tree(tree, name, classes, partial(read_tree, tree, name, classes))
 
 
 def _read_official(name: str, root: Path, mend: bool) -> ImageData | None:
@@ -113,7 +117,8 @@ def _explain(name: str, root: Path, failure: str | None) -> str:
     guess = f" Did you mean {close[0]!r}?" if close and close[0] != name else ""
     looked = [f"{root / name}/{{train,test}}/<class>/<file>", f"{root / name}.zip"]
     if name in OFFICIAL:
-        looked.insert(0, ", ".join(str(file) for file in files_of(OFFICIAL[name].reader, root)))
+        files = list(files_of(OFFICIAL[name].reader, root))
+        looked.insert(0, f"{files[0].parent}/{{{','.join(file.name for file in files)}}}")
     return "\n".join(
         [
             f"Data set {name!r} was not found.{guess} Known: {', '.join(KNOWN_DATASETS)}.",

@@ -2,6 +2,7 @@
 
 import urllib.request
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,13 @@ import numpy as np
 import torch
 import torchvision
 from filelock import FileLock
-from sklearn.datasets import load_digits as sklearn_digits
 from torch import Tensor
 from torchvision.datasets.utils import check_integrity
 
 from sce_lib import paths
 from sce_lib.datasets.core import DatasetError, ImageData
 from sce_lib.datasets.sampling import class_quotas
+from sce_lib.noise.superclasses import CIFAR100_SUPERCLASSES
 
 DIGITS_TEST_SIZE = 500
 _PROBE_SECONDS = 10
@@ -50,6 +51,9 @@ OFFICIAL: dict[str, Official] = {
         torchvision.datasets.CIFAR10,
         ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     ),
+    "cifar100": Official(
+        torchvision.datasets.CIFAR100, tuple(sorted(chain.from_iterable(CIFAR100_SUPERCLASSES.values())))
+    ),
 }
 
 
@@ -60,6 +64,9 @@ def load_digits() -> ImageData:
     fourth image, evenly spaced, is for testing, so that all writers are in both splits and no random number
     generator is needed.
     """
+    # Imported here: it takes more than a second, and no other data set needs it.
+    from sklearn.datasets import load_digits as sklearn_digits
+
     digits = sklearn_digits()
     images = (digits.images.astype(np.int64) * 255 + 8) // 16
     labels = digits.target.astype(np.int64)
