@@ -31,6 +31,7 @@ from sce_lib.theory.gradients import (
     softmax_jacobian,
     softmax_jacobian_by_quotient,
 )
+from sce_lib.theory.network import predictions_while_training
 from sce_lib.theory.problems import (
     FiniteProblem,
     is_noise_tolerant,
@@ -82,6 +83,7 @@ __all__ = [
     "misclassification",
     "noisy_risks",
     "optimal_classifier",
+    "predictions_while_training",
     "random_problem",
     "rational",
     "rce_gradient",
