@@ -31,7 +31,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def set_aside(path: Path, why: str) -> None:
-    """Rename a damaged file out of the way, to a name not taken yet, with a warning that names it."""
+    """Rename an unfit file out of the way, to a name not taken yet, with a warning that says why."""
     taken = {neighbour.name for neighbour in path.parent.glob(f"{path.name}.damaged-*")}
     number = next(n for n in range(1, len(taken) + 2) if f"{path.name}.damaged-{n}" not in taken)
     aside = path.with_name(f"{path.name}.damaged-{number}")
@@ -40,4 +40,4 @@ def set_aside(path: Path, why: str) -> None:
         kept = f"kept as {aside.name}"
     except OSError as error:
         kept = f"left in place ({error.strerror})"
-    warnings.warn(f"{path} is damaged ({why}); {kept} and counted as missing", stacklevel=3)
+    warnings.warn(f"{path} is counted as missing: {why}; {kept}", stacklevel=3)

@@ -31,14 +31,15 @@ class _Kept(BaseModel):
 class EpochRecord(_Kept):
     """One epoch: losses and learning rate of training, accuracies on test images.
 
-    The accuracies are on `RunRecord.test_images_per_epoch` stratified test images, not always on all.
+    The accuracies are on `RunRecord.test_images_per_epoch` stratified test images, not always on all; that
+    of a class without a test image is None.
     """
 
     epoch: int = Field(ge=1)
     learning_rate: float
     train_loss: float
     test_accuracy: float
-    classwise_accuracy: list[float]
+    classwise_accuracy: list[float | None]
 
 
 class GroupRecord(_Kept):
@@ -55,7 +56,8 @@ class GroupRecord(_Kept):
     margin : list of float
         Mean of p(given label) minus the largest other probability, in [-1, 1].
     gradient_share : list of float
-        Share of the training set's total |dloss/dlogits| that the group's samples of a class receive.
+        Share of the training set's total |dloss/dlogits| that the group's samples of a class receive; 0
+        where no sample has a gradient.
     """
 
     count: list[int]
@@ -78,7 +80,7 @@ class StageRecord(_Kept):
 
     epoch: int = Field(ge=1)
     test_accuracy: float
-    classwise_accuracy: list[float]
+    classwise_accuracy: list[float | None]
     confidence: list[list[float | None]]
     predicted: list[int]
     correct: list[int]
@@ -95,14 +97,17 @@ class Embedding(_Kept):
 
 
 class Provenance(_Kept):
-    """Where a record comes from."""
+    """Where a record comes from.
+
+    Noise is given as K lists of K floats, row by true class; a class without a training image realises None.
+    """
 
     source: str
     fingerprint: str
     train_images: int
     test_images: int
-    requested_noise: list[list[float]] | None
-    realised_noise: list[list[float]]
+    requested_noise: list[list[float]]
+    realised_noise: list[list[float | None]]
     noise_rate: float
     versions: dict[str, str]
     platform: str
@@ -214,7 +219,10 @@ class Ledger:
 
     def _read_or_set_aside(self, path: Path) -> RunRecord | None:
         try:
-            return self.read(path)
+            record = self.read(path)
+            if path != self.path(record.config):
+                raise LedgerError(f"{path} holds the record of a run on {record.config.dataset}")
+            return record
         except FileNotFoundError:
             return None
         except LedgerError as error:
@@ -226,19 +234,23 @@ class Ledger:
         return self._read_or_set_aside(self.path(config))
 
     def put(self, record: RunRecord) -> Path:
-        """Write a record, whole or not at all, and return its file."""
+        """Write a record, whole or not at all, and return its file; an earlier failure is forgotten."""
         kept = record.model_dump(mode="json")
         content = {"format": FORMAT, "checksum": _checksum(kept), "record": kept}
         path = self.path(record.config)
         write_atomically(path, (json.dumps(content, separators=(",", ":")) + "\n").encode())
+        self._failure_path(record.config).unlink(missing_ok=True)
         return path
 
     def put_failure(self, config: RunConfig, error: BaseException) -> Path:
         """Keep why a run failed, apart from the records: a failed run never counts as done."""
         content = {"config": config.model_dump(mode="json"), "error": f"{type(error).__name__}: {error}"}
-        path = self.root / "failed" / config.dataset / f"{config.run_id}.json"
+        path = self._failure_path(config)
         write_atomically(path, json.dumps(content, indent=1).encode())
         return path
+
+    def _failure_path(self, config: RunConfig) -> Path:
+        return self.root / "failed" / config.dataset / f"{config.run_id}.json"
 
     def __iter__(self) -> Iterator[RunRecord]:
         for path in sorted(self.root.glob("*/*.json")):

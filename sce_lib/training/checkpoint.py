@@ -1,11 +1,14 @@
 """Checkpoints: where a killed run goes on."""
 
+import hashlib
 import io
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
+import sce_lib
 from sce_lib.config import RunConfig
 from sce_lib.files import set_aside, write_atomically
 from sce_lib.paths import cache_root
@@ -14,43 +17,47 @@ from sce_lib.paths import cache_root
 class Checkpoint:
     """The file that a run's state after its last whole epoch is kept in.
 
-    Nothing random is in it: each epoch's generator is seeded by the run's seed and the epoch's number.
+    Nothing random is in it: each epoch's generator is seeded by the run's seed and the epoch's number. The
+    file opens with a digest of its content and of whose it is, so that nothing is gone on from that is
+    damaged (torch does not check what it loads) or was made by another config, on other data, or by another
+    version of torch or of this package.
 
     Parameters
     ----------
     config : RunConfig
         The run.
     fingerprint : str
-        Of the data it trains on; a checkpoint made on other data is not gone on from.
+        Of the data it trains on.
     folder : Path, optional
         Where; ``checkpoints`` in the cache where it is not given.
     """
 
     def __init__(self, config: RunConfig, fingerprint: str, folder: Path | None = None) -> None:
         self.path = (folder or cache_root() / "checkpoints") / f"{config.dataset}-{config.run_id}.pt"
-        self._owner = {"config": config.model_dump_json(), "fingerprint": fingerprint}
+        owner = [config.model_dump_json(), fingerprint, torch.__version__, sce_lib.__version__]
+        self._owner = json.dumps(owner).encode()
+
+    def _digest(self, content: bytes) -> bytes:
+        return hashlib.sha256(self._owner + content).digest()
 
     def save(self, state: dict[str, Any]) -> None:
         """Keep a state of tensors and plain values, in place of the one before it."""
         buffer = io.BytesIO()
-        torch.save(self._owner | state, buffer)
-        write_atomically(self.path, buffer.getvalue())
+        torch.save(state, buffer)
+        write_atomically(self.path, self._digest(buffer.getvalue()) + buffer.getvalue())
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """Return the kept state, or None where there is none to go on from; a damaged file is set aside."""
-        if not self.path.exists():
-            return None
+        """Return the kept state, or None where there is none to go on from; an unfit file is set aside."""
         try:
-            state = torch.load(self.path, map_location=device, weights_only=True)
-            owner = {key: state[key] for key in self._owner}
-        # torch.load names no closed set of errors for a file cut short or overwritten.
-        except Exception as error:
-            set_aside(self.path, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+            kept = self.path.read_bytes()
+        except FileNotFoundError:
             return None
-        if owner != self._owner:
-            set_aside(self.path, "it is of another config or other data")
+        size = hashlib.sha256().digest_size
+        digest, content = kept[:size], kept[size:]
+        if digest != self._digest(content):
+            set_aside(self.path, "it is damaged, or of another config, other data or another version")
             return None
-        return state
+        return torch.load(io.BytesIO(content), map_location=device, weights_only=True)
 
     def remove(self) -> None:
         """Delete the file: the run's record has been made."""

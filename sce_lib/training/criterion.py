@@ -4,13 +4,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from sce_lib import losses
 from sce_lib.config import schema
 
 
-def build_criterion(method: Any, matrix: np.ndarray) -> nn.Module:
+def build_criterion(method: Any, matrix: np.ndarray, epochs: int) -> losses.Loss:
     """Return the mean-reduced loss module of a method.
 
     Parameters
@@ -19,6 +18,8 @@ def build_criterion(method: Any, matrix: np.ndarray) -> nn.Module:
         Which loss, with its hyperparameters.
     matrix : ndarray (K, K)
         True transition matrix of the labels, for the methods that are given it.
+    epochs : int
+        Length of the training, for D2L, whose loss changes in the course of it.
 
     Raises
     ------
@@ -27,7 +28,7 @@ def build_criterion(method: Any, matrix: np.ndarray) -> nn.Module:
 
     Examples
     --------
-    >>> build_criterion(schema.SL(alpha=0.1, beta=1.0, A=-4.0), np.eye(10))
+    >>> build_criterion(schema.SL(alpha=0.1, beta=1.0, A=-4.0), np.eye(10), epochs=120)
     SymmetricCrossEntropy(alpha=0.1, beta=1.0, A=-4.0)
     """
 
@@ -41,7 +42,7 @@ def build_criterion(method: Any, matrix: np.ndarray) -> nn.Module:
         case schema.RCE():
             return _times(method.scale, losses.ReverseCrossEntropy(A=method.A))
         case schema.SL():
-            return losses.SymmetricCrossEntropy(alpha=method.alpha, beta=method.beta, A=method.A)
+            return _sl(method.alpha, method.beta, method.A)
         case schema.MAE():
             return losses.MeanAbsoluteError()
         case schema.GCE():
@@ -54,6 +55,11 @@ def build_criterion(method: Any, matrix: np.ndarray) -> nn.Module:
             return losses.ForwardCorrection(transition())
         case schema.Backward():
             return losses.BackwardCorrection(transition())
+        case schema.D2L():
+            loss = losses.CrossEntropy() if method.A is None else _sl(method.alpha, method.beta, method.A)
+            return losses.D2L(loss, epochs, window=method.window, first_epoch=method.first_epoch)
+        case schema.LSRSL():
+            return losses.SmoothedTargets(_sl(method.alpha, method.beta, method.A), epsilon=method.epsilon)
         case schema.ForwardSL():
             rce = losses.ReverseCrossEntropy(A=method.A)
             return losses.Sum([(1.0, losses.ForwardCorrection(transition())), (method.beta, rce)])
@@ -64,5 +70,9 @@ def build_criterion(method: Any, matrix: np.ndarray) -> nn.Module:
             raise ValueError(f"no loss is known for method {method!r}")
 
 
-def _times(scale: float, loss: nn.Module) -> nn.Module:
+def _sl(alpha: float, beta: float, A: float) -> losses.Loss:
+    return losses.SymmetricCrossEntropy(alpha=alpha, beta=beta, A=A)
+
+
+def _times(scale: float, loss: losses.Loss) -> losses.Loss:
     return loss if scale == 1.0 else losses.Sum([(scale, loss)])

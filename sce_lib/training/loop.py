@@ -1,5 +1,6 @@
 """One loop for every method: `train(config) -> RunRecord`."""
 
+import copy
 import platform
 import subprocess
 import time
@@ -20,19 +21,23 @@ from sce_lib import metrics
 from sce_lib.config import RunConfig
 from sce_lib.datasets import ImageData
 from sce_lib.ledger import EpochRecord, Provenance, RunRecord, StageRecord
+from sce_lib.losses import D2L
 from sce_lib.models import build_model
 from sce_lib.paths import project_root
 from sce_lib.training.checkpoint import Checkpoint
 from sce_lib.training.criterion import build_criterion
-from sce_lib.training.measure import embed, look, outputs, rounded
+from sce_lib.training.measure import (
+    TrainingDiverged,
+    embed,
+    look,
+    mean_dimensionality,
+    outputs,
+    rounded,
+)
 from sce_lib.training.task import Task, prepare
 
 # Streams of randomness of one run, kept apart by these numbers.
-_INITIAL_WEIGHTS, _EPOCH = 0, 1
-
-
-class TrainingDiverged(ArithmeticError):
-    """The loss of an epoch is not finite; the message says which epoch of which run."""
+_INITIAL_WEIGHTS, _EPOCH, _DIMENSIONALITY = 0, 1, 2
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
@@ -41,7 +46,7 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     Raises
     ------
     ValueError
-        If the device is not there.
+        If the device is not there, or is neither a CPU nor a CUDA device.
 
     Examples
     --------
@@ -54,9 +59,12 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
         resolved = torch.device(device)
     except RuntimeError as error:
         raise ValueError(f"device {device!r} is not known to torch; give 'auto', 'cpu' or 'cuda'") from error
-    if resolved.type == "cuda" and not torch.cuda.is_available():
+    if resolved.type not in ("cpu", "cuda"):
+        raise ValueError(f"device {device!r} is not supported; give 'auto', 'cpu' or 'cuda'")
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        seen = torch.cuda.device_count() or "no"
         raise ValueError(
-            f"device {device!r} was asked for, but torch sees no CUDA device; give 'cpu' or 'auto'"
+            f"device {str(device)!r} was asked for, but torch sees {seen} CUDA device(s); give 'cpu'"
         )
     return resolved
 
@@ -70,7 +78,7 @@ def _initial_model(task: Task, device: torch.device) -> nn.Module:
     config, shape = task.config, task.images.shape
     options = {"pretrained": True} if config.model.pretrained else {}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_seed(config, _INITIAL_WEIGHTS))
+        torch.default_generator.manual_seed(_seed(config, _INITIAL_WEIGHTS))
         model = build_model(
             config.model.name,
             num_classes=task.num_classes,
@@ -79,14 +87,13 @@ def _initial_model(task: Task, device: torch.device) -> nn.Module:
             width=config.model.width,
             **options,
         )
-    return model.to(device, memory_format=torch.channels_last)
+    return model.to(device).to(memory_format=torch.channels_last)
 
 
 def _parameter_groups(model: nn.Module, config: RunConfig) -> list[dict[str, Any]]:
     """Split the parameters by weight decay: the first dense layer's, other kernels, the rest."""
     sgd = config.optimisation
-    first_dense = model.fc1.parameters() if hasattr(model, "fc1") else ()
-    of_first_dense = {id(parameter) for parameter in first_dense}
+    of_first_dense = {parameter for name, parameter in model.named_parameters() if name.startswith("fc1.")}
     if sgd.fc1_weight_decay is not None and not of_first_dense:
         raise ValueError(
             f"fc1_weight_decay is set, but {config.model.name} has no dense layer before its last"
@@ -94,7 +101,7 @@ def _parameter_groups(model: nn.Module, config: RunConfig) -> list[dict[str, Any
     groups: dict[float, list[nn.Parameter]] = {}
     for parameter in model.parameters():
         decay = 0.0 if sgd.decay_kernels_only and parameter.ndim < 2 else sgd.weight_decay
-        if sgd.fc1_weight_decay is not None and id(parameter) in of_first_dense:
+        if sgd.fc1_weight_decay is not None and parameter in of_first_dense:
             decay = sgd.fc1_weight_decay
         groups.setdefault(decay, []).append(parameter)
     return [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]
@@ -108,7 +115,8 @@ class _Run:
         self.task, self.config, self.device = task, config, device
         self.model = _initial_model(task, device)
         self.forward = torch.compile(self.model) if config.compile else self.model
-        self.criterion = build_criterion(config.method, task.matrix).to(device)
+        epochs = config.optimisation.epochs
+        self.criterion = build_criterion(config.method, task.noisy.requested, epochs).to(device)
         self.optimizer = torch.optim.SGD(
             _parameter_groups(self.model, config),
             lr=config.optimisation.lr,
@@ -123,6 +131,7 @@ class _Run:
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "criterion": self.criterion.state_dict(),
             "epochs": [record.model_dump() for record in self.epochs],
             "stages": [record.model_dump() for record in self.stages],
             "seconds": self.seconds,
@@ -131,6 +140,7 @@ class _Run:
     def restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.criterion.load_state_dict(state["criterion"])
         self.epochs = [EpochRecord(**record) for record in state["epochs"]]
         self.stages = [StageRecord(**record) for record in state["stages"]]
         self.seconds = state["seconds"]
@@ -140,13 +150,31 @@ class _Run:
         # BatchNorm has no variance in a batch of one: a last sample on its own waits for the next epoch.
         return (batch for batch in order.split(self.config.optimisation.batch_size) if len(batch) > 1)
 
-    def train_epoch(self, epoch: int) -> float:
+    def run_epoch(self, epoch: int) -> None:
+        """Train an epoch (counted from 0), let D2L go back on it, and measure what came of it."""
+        before = copy.deepcopy(self.model.state_dict()) if isinstance(self.criterion, D2L) else {}
+        train_loss = self._train_epoch(epoch)
+        if not np.isfinite(train_loss):
+            raise TrainingDiverged(
+                f"{self.config.run_id}: the mean loss of epoch {epoch + 1} is {train_loss}; "
+                "a lower learning rate may help"
+            )
+        if isinstance(self.criterion, D2L):
+            lid = mean_dimensionality(self.model, self.task, self._generator(_DIMENSIONALITY, epoch))
+            if self.criterion.observe(epoch, lid) == "rollback":
+                self.model.load_state_dict(before)
+        self._measure(epoch + 1, train_loss)
+
+    def _generator(self, *stream: int) -> torch.Generator:
+        return torch.Generator(self.device).manual_seed(_seed(self.config, *stream))
+
+    def _train_epoch(self, epoch: int) -> float:
         """Train one epoch (counted from 0) and return its mean loss.
 
         The device is waited for only at its end.
         """
         task, sgd = self.task, self.config.optimisation
-        generator = torch.Generator(self.device).manual_seed(_seed(self.config, _EPOCH, epoch))
+        generator = self._generator(_EPOCH, epoch)
         steps_an_epoch = -(-len(task.labels) // sgd.batch_size)
         half = self.config.precision == "bfloat16"
         self.model.train()
@@ -166,14 +194,9 @@ class _Run:
             seen += len(batch)
         return total.item() / seen
 
-    def after_epoch(self, epoch: int, train_loss: float) -> None:
+    def _measure(self, epoch: int, train_loss: float) -> None:
         """Measure what the record keeps of an epoch (counted from 1)."""
         task, k = self.task, self.task.num_classes
-        if not np.isfinite(train_loss):
-            raise TrainingDiverged(
-                f"{self.config.run_id}: the mean loss of epoch {epoch} is {train_loss}; "
-                "a lower learning rate may help"
-            )
         if epoch in self.config.stages:
             stage, predictions = look(self.model, self.criterion, task, epoch)
             self.stages.append(stage)
@@ -226,11 +249,9 @@ def _provenance(task: Task, device: torch.device, seconds: float) -> Provenance:
         fingerprint=task.data.fingerprint,
         train_images=len(task.labels),
         test_images=len(task.test_labels),
-        requested_noise=None
-        if task.noisy.requested is None
-        else rounded(torch.as_tensor(task.noisy.requested)),
-        realised_noise=rounded(torch.as_tensor(task.noisy.realised)),
-        noise_rate=float(np.asarray(task.noisy.flipped, dtype=float).mean()),
+        requested_noise=rounded(task.noisy.requested),
+        realised_noise=rounded(task.noisy.realised),
+        noise_rate=task.noisy.rate,
         versions={
             "sce_lib": sce_lib.__version__,
             "torch": torch.__version__,
@@ -248,6 +269,8 @@ def _provenance(task: Task, device: torch.device, seconds: float) -> Provenance:
 
 @contextmanager
 def _threads(count: int | None) -> Iterator[None]:
+    if count is not None and count < 1:
+        raise ValueError(f"threads is the number of torch's threads, at least 1, not {count}")
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
@@ -297,7 +320,7 @@ def train(
     Raises
     ------
     TrainingDiverged
-        If an epoch's mean loss is not finite.
+        If an epoch's mean loss, or an output of the network that a stage looks at, is not finite.
     ValueError
         If labels, sizes or device do not fit the config.
 
@@ -323,7 +346,7 @@ def train(
         ) as bar:
             for epoch in range(len(run.epochs), total):
                 started = time.perf_counter()
-                run.after_epoch(epoch + 1, run.train_epoch(epoch))
+                run.run_epoch(epoch)
                 run.seconds += time.perf_counter() - started
                 checkpoint.save(run.state())
                 bar.set_postfix(

@@ -1,6 +1,7 @@
-"""What a record keeps of a network: its looks at the training set, and an embedding."""
+"""What is measured of a network: looks at the training set, an embedding, what D2L watches."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,13 +11,20 @@ from torch import Tensor, nn
 from sce_lib import metrics
 from sce_lib.datasets import stratified_subset
 from sce_lib.ledger import Embedding, GroupRecord, StageRecord
+from sce_lib.losses import local_intrinsic_dimensionality
 from sce_lib.training.task import Task
 
 EVALUATION_BATCH = 500
 TSNE_PERPLEXITY = 30.0
+# As published with D2L: ten mini-batches of 128, 20 neighbours of each sample.
+LID_BATCHES, LID_BATCH, LID_NEIGHBOURS = 10, 128, 20
 
 
-def rounded(values: Tensor | float, digits: int = 6) -> list:
+class TrainingDiverged(ArithmeticError):
+    """A loss or an output of the network is not finite; the message says in which epoch of which run."""
+
+
+def rounded(values: Tensor | np.ndarray, digits: int = 6) -> list:
     """Return values as plain numbers, rounded to keep records small; NaN becomes None."""
     array = np.asarray(torch.as_tensor(values).detach().cpu(), dtype=np.float64)
     return _plain(np.round(array, digits).tolist())
@@ -33,7 +41,7 @@ def outputs(model: nn.Module, task: Task, images: Tensor, features: bool = False
     """Return a network's logits (or features) on uint8 images, in evaluation mode, float32."""
     was_training = model.training
     model.eval()
-    function = model.features if features else model
+    function: Callable[[Tensor], Tensor] = getattr(model, "features") if features else model  # noqa: B009
     half = task.config.precision == "bfloat16"
     with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=half):
         parts = [function(task.normalised(batch)).float() for batch in images.split(EVALUATION_BATCH)]
@@ -57,12 +65,22 @@ def _group(task: Task, members: Tensor, probabilities: Tensor, share: Tensor) ->
 
 
 def look(model: nn.Module, criterion: nn.Module, task: Task, epoch: int) -> tuple[StageRecord, Tensor]:
-    """Return the record of a stage, and the predictions on the whole test set."""
+    """Return the record of a stage, and the predictions on the whole test set.
+
+    Raises
+    ------
+    TrainingDiverged
+        If a logit is not finite.
+    """
     k = task.num_classes
     logits = outputs(model, task, task.images).double()
+    if not logits.isfinite().all():
+        raise TrainingDiverged(
+            f"{task.config.run_id}: after epoch {epoch} the network's outputs are not finite"
+        )
     probabilities = logits.softmax(dim=1)
     weight = metrics.gradient_weight(criterion, logits, task.labels)
-    share = weight / weight.sum()
+    share = weight / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
     predicted, correct = metrics.prediction_counts(task.true_labels, logits.argmax(dim=1), k)
     test_predictions = outputs(model, task, task.test_images).argmax(dim=1)
     record = StageRecord(
@@ -79,14 +97,20 @@ def look(model: nn.Module, criterion: nn.Module, task: Task, epoch: int) -> tupl
 
 
 def embed(model: nn.Module, task: Task) -> Embedding | None:
-    """Return the t-SNE embedding of as many test images as the config asks for (Figs. 2 and 7)."""
+    """Return the t-SNE embedding of as many test images as the config asks for (Figs. 2 and 7).
+
+    None where it asks for none, and where there is nothing to embed: a single image, or a network that has
+    collapsed to the same features for all.
+    """
     wanted = min(task.config.embedding, len(task.test_labels))
-    if not wanted:
+    if wanted < 2:
         return None
     chosen = torch.as_tensor(stratified_subset(task.test_labels.cpu(), wanted, seed=0)).to(
         task.test_images.device
     )
     features = outputs(model, task, task.test_images[chosen], features=True).cpu().numpy()
+    if (features == features[0]).all():  # t-SNE would end the whole process
+        return None
     perplexity = min(TSNE_PERPLEXITY, (wanted - 1) / 3)
     points = TSNE(perplexity=perplexity, init="pca", random_state=0, n_jobs=1).fit_transform(features)
     return Embedding(
@@ -94,3 +118,19 @@ def embed(model: nn.Module, task: Task) -> Embedding | None:
         x=rounded(torch.as_tensor(points[:, 0]), 2),
         y=rounded(torch.as_tensor(points[:, 1]), 2),
     )
+
+
+def mean_dimensionality(model: nn.Module, task: Task, generator: torch.Generator) -> float:
+    """Return the mean local intrinsic dimensionality of the features of random training images.
+
+    It is what D2L watches. A sample whose neighbours are all equally far has no finite estimate and does
+    not count; the mean is NaN where no sample has one.
+    """
+    size = len(task.images)
+    batches = min(LID_BATCHES, max(1, size // LID_BATCH))
+    chosen = torch.randperm(size, generator=generator, device=task.images.device)[: batches * LID_BATCH]
+    features = outputs(model, task, task.images[chosen], features=True)
+    estimates = torch.cat(
+        [local_intrinsic_dimensionality(batch, LID_NEIGHBOURS) for batch in features.chunk(batches)]
+    )
+    return estimates[estimates.isfinite()].mean().item()

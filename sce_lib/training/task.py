@@ -35,10 +35,8 @@ class Task:
         Indices of the test images looked at each epoch.
     mean, std : Tensor
         What `normalise` subtracts and divides by, in units of [0, 1].
-    matrix : ndarray (K, K)
-        The transition matrix that the labels were drawn from.
     noisy : NoisyLabels
-        What the noise realised.
+        The noise: the transition matrix that was asked for, and what came of it.
     data : ImageData
         Where it all comes from.
     """
@@ -53,7 +51,6 @@ class Task:
     epoch_test: Tensor
     mean: Tensor
     std: Tensor
-    matrix: np.ndarray
     noisy: NoisyLabels
     data: ImageData
 
@@ -97,6 +94,10 @@ def _noisy_labels(
     else:
         counts = np.bincount(labels.numpy(), minlength=num_classes)
         matrix = symmetric_matrix(num_classes, noise.rate, noise.variant, counts)
+    if len(matrix) != num_classes:
+        raise ValueError(
+            f"{noise.slug} noise of {config.dataset} is of {len(matrix)} classes, the data have {num_classes}"
+        )
     return corrupt(labels, matrix, seed=config.noise_seed, exact=noise.exact)
 
 
@@ -117,7 +118,8 @@ def prepare(
     Raises
     ------
     ValueError
-        For a training subset that the data set is too small for, or noise that it does not have.
+        For a training subset that the data set is too small for, noise that it does not have, or a label
+        that is none of its classes.
     DatasetNotFound
         If the data set is neither there nor to be downloaded.
     """
@@ -126,6 +128,8 @@ def prepare(
     available = len(data.train_labels)
     if config.n_train is not None and config.n_train > available:
         raise ValueError(f"n_train is {config.n_train}, but {config.dataset} has {available} training images")
+    if available < 2:
+        raise ValueError(f"{config.dataset} has {available} training image; BatchNorm needs at least 2")
     subset = torch.arange(available)
     if config.n_train is not None:
         subset = stratified_subset(data.train_labels, config.n_train, seed=config.subset_seed)
@@ -148,7 +152,6 @@ def prepare(
         epoch_test=epoch_test.to(device),
         mean=mean.float().to(device),
         std=std.float().to(device),
-        matrix=noisy.requested if noisy.requested is not None else noisy.realised,
         noisy=noisy,
         data=data,
     )
