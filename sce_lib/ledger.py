@@ -260,6 +260,10 @@ class Ledger:
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def __bool__(self) -> bool:
+        """Return True: an empty ledger is a ledger, and `ledger or Ledger()` must not pass over it."""
+        return True
+
 
 def select(
     records: Sequence[RunRecord], method: str | None = None, noise: str | Noise | None = None, **fields: Any

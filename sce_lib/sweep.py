@@ -1,5 +1,6 @@
 """From runs that are wanted to records in the ledger: train what is missing, once each."""
 
+import contextlib
 import multiprocessing
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from sce_lib.config import RunConfig
 from sce_lib.ledger import Ledger, MissingRuns, RunRecord
-from sce_lib.training import discard_checkpoint, train
+from sce_lib.training import discard_checkpoint, resolve_device, train
 
 
 def ensure(
@@ -21,8 +22,8 @@ def ensure(
     """Return a run's record, training it first if the ledger has none.
 
     One thread by default: the number of threads moves a result by rounding, and small runs gain nothing
-    from a second. Whoever asks second for the same run waits for the first and reads its record. A failure is noted in
-    the ledger's ``failed`` folder and raised.
+    from a second. Whoever asks second for the same run waits for the first and reads its record. A failure is
+    noted in the ledger's ``failed`` folder and raised.
     """
     if (record := ledger.get(config)) is not None:
         return record
@@ -32,7 +33,8 @@ def ensure(
         try:
             record = train(config, device, threads=threads, root=root, progress=progress)
         except Exception as error:
-            ledger.put_failure(config, error)
+            with contextlib.suppress(OSError):  # a full disk, say, is the error that is to be seen
+                ledger.put_failure(config, error)
             raise
         ledger.put(record)
         discard_checkpoint(config)
@@ -78,6 +80,11 @@ def run(
     dict
         For each run that was missing, by run id, its error, or None where it is now in the ledger.
 
+    Raises
+    ------
+    ValueError
+        For fewer than one job, or a device that is not there (an executor's workers see to their own).
+
     Examples
     --------
     >>> run([])
@@ -85,7 +92,9 @@ def run(
     """
     if jobs < 1:
         raise ValueError(f"jobs is the number of processes, at least 1, not {jobs}")
-    ledger = ledger or Ledger()
+    if executor is None:
+        resolve_device(device)
+    ledger = Ledger() if ledger is None else ledger
     todo = missing(configs, ledger)
     if not todo:
         return {}
@@ -100,7 +109,7 @@ def run(
 
 def present(configs: Iterable[RunConfig], ledger: Ledger | None = None) -> list[RunRecord]:
     """Return the records of those runs that the ledger has; nothing is trained or asked for."""
-    ledger = ledger or Ledger()
+    ledger = Ledger() if ledger is None else ledger
     return [record for config in configs if (record := ledger.get(config)) is not None]
 
 
@@ -117,7 +126,7 @@ def collect(
     MissingRuns
         If records are missing and `train_missing` is off; the message names them and says what to do.
     """
-    ledger = ledger or Ledger()
+    ledger = Ledger() if ledger is None else ledger
     if train_missing:
         return [ensure(config, ledger, device) for config in configs]
     absent = missing(configs, ledger)

@@ -6,7 +6,7 @@ symmetric_cross_entropy_for_noisy_labels at ec778df).
 """
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 from sce_lib.config.schema import (
     CE,
@@ -150,6 +150,9 @@ def resolve_noise(noise: "str | tuple[str, float] | Noise", protocol: Protocol =
     """
     if isinstance(noise, Noise):
         return noise
+    unknown = f"noise {noise!r} is not known: give none, symmetric-RATE, asymmetric-RATE or human-LABELS"
+    if not isinstance(noise, str) and not (isinstance(noise, tuple | list) and len(noise) == 2):
+        raise ValueError(unknown)
     released = {"variant": "released", "noise_seed": RELEASED_NOISE_SEED} if protocol == "released" else {}
     kind, _, detail = noise.partition("-") if isinstance(noise, str) else (noise[0], "", str(noise[1]))
     if kind in ("none", "clean"):
@@ -157,13 +160,12 @@ def resolve_noise(noise: "str | tuple[str, float] | Noise", protocol: Protocol =
     if kind == "human" and detail:
         return Noise(kind="human", label_set=detail)
     try:
-        return Noise.model_validate({"kind": kind, "rate": float(detail)} | released)
-    except ValueError as error:
-        if kind in ("symmetric", "asymmetric") and detail and "rate" in str(error):
-            raise
-        raise ValueError(
-            f"noise {noise!r} is not known: give none, symmetric-RATE, asymmetric-RATE or human-LABELS"
-        ) from None
+        rate = float(detail)
+    except ValueError:
+        raise ValueError(unknown) from None
+    if kind not in ("symmetric", "asymmetric"):
+        raise ValueError(unknown)
+    return Noise.model_validate({"kind": kind, "rate": rate} | released)
 
 
 def _sl_parameters(dataset: str, noise: Noise, protocol: Protocol, section: Section) -> dict[str, Any]:
@@ -280,9 +282,9 @@ def preset_fields(
 ) -> dict[str, Any]:
     """Return the fields of `RunConfig` for a cell of the paper; `RunConfig.preset` explains the arguments."""
     for what, value, known in (
-        ("protocol", protocol, ("paper", "released")),
-        ("profile", profile, ("smoke", "laptop", "full")),
-        ("section", section, (None, *PAPER_SECTIONS)),
+        ("protocol", protocol, get_args(Protocol)),
+        ("profile", profile, get_args(Profile)),
+        ("section", section, (None, *get_args(Section))),
     ):
         if value not in known:
             raise ValueError(f"{what} {value!r} is not known; known are {', '.join(map(str, known))}")

@@ -60,13 +60,11 @@ class Noise(Part):
     @model_validator(mode="before")
     @classmethod
     def _one_name_for_clean(cls, values: Any) -> Any:
-        if (
-            isinstance(values, dict)
-            and values.get("kind") in ("symmetric", "asymmetric")
-            and not values.get("rate")
-        ):
-            return {}
-        return values
+        kinds = ("none", "symmetric", "asymmetric")
+        if not isinstance(values, dict) or values.get("kind", "none") not in kinds or values.get("rate"):
+            return values
+        idle = ("kind", "rate", "variant", "noise_seed", "exact")
+        return {key: value for key, value in values.items() if key not in idle}
 
     @model_validator(mode="after")
     def _consistent(self) -> "Noise":
@@ -76,6 +74,8 @@ class Noise(Part):
             raise ValueError("human noise needs a label_set, 'worse_label' for instance")
         if self.kind == "human" and self.rate:
             raise ValueError(f"human noise has the rate that people gave it; leave rate out, not {self.rate}")
+        if self.kind != "human" and self.label_set is not None:
+            raise ValueError(f"label_set {self.label_set!r} belongs to human noise, not to {self.kind}")
         return self
 
     @property
@@ -161,6 +161,12 @@ class D2L(Part):
     alpha: NonNegative = 1.0
     beta: NonNegative = 0.0
     A: Floor | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> "D2L":
+        if self.A is None and (self.alpha, self.beta) != (1.0, 0.0):
+            raise ValueError(f"D2L with alpha {self.alpha} and beta {self.beta} is D2L with SL: give A too")
+        return self
 
 
 class ForwardSL(Part):
@@ -264,6 +270,12 @@ class Augmentation(Part):
     flip: bool = False
     rotation: Annotated[float, Field(ge=0.0, le=180.0)] = 0.0
 
+    @model_validator(mode="after")
+    def _whole_pixels(self) -> "Augmentation":
+        if self.shift >= 1 and self.shift % 1:
+            raise ValueError(f"shift {self.shift} is neither whole pixels nor a fraction of the side below 1")
+        return self
+
 
 class RunConfig(Part):
     """One run, described so that the description decides its result.
@@ -273,7 +285,7 @@ class RunConfig(Part):
     Parameters
     ----------
     dataset : str
-        A name that `sce_lib.datasets.load_dataset` knows or finds.
+        A name that `sce_lib.datasets.load_dataset` knows or finds: letters, digits, ``.``, ``_``, ``-``.
     noise, method, model, optimisation, augmentation
         The parts, each a model of its own.
     normalisation : {"channel", "pixel_mean", "scale"}
@@ -302,7 +314,7 @@ class RunConfig(Part):
     True
     """
 
-    dataset: Annotated[str, Field(min_length=1)]
+    dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     noise: Noise = Noise()
     method: Method
     model: Model
