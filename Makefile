@@ -1,0 +1,55 @@
+# The two commands of this project are `make book` and `make test`. Both need make and Python 3.11 or
+# newer, and install the rest into .venv. `make help` lists what else there is.
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/installed-for
+RECENT = import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+            $$python -c "$(RECENT)" 2>/dev/null && { echo $$python; break; }; done)
+
+# Kernels come from $(VENV), whatever kernels the user has registered, and figures go into the notebook.
+export JUPYTER_PREFER_ENV_PATH := 1
+unexport MPLBACKEND
+
+.DEFAULT_GOAL := help
+.PHONY: help book test test-slow bench notebooks lint env install clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+
+book: env  ## execute every notebook, render the book, check that nothing is missing
+	$(BIN)/python book/build.py render
+
+test: lint  ## all that should hold before a change is shared: lint, types, tests, doctests, notebooks
+	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -o addopts= -p no:cacheprovider --nbval-lax --nbval-current-env \
+	  --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks
+
+test-slow: env  ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+bench: env  ## time and memory of the losses and of training
+	$(BIN)/python -m pytest -o addopts="--strict-markers -p no:nbval" --benchmark-only tests/bench
+
+notebooks: env  ## execute every notebook and store the outputs in it, after the ledger has grown
+	$(BIN)/python book/build.py store
+
+lint: env  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The stamp says what was installed and where: a copied or moved checkout installs anew.
+env:  ## make the virtual environment, or bring it up to date
+	@{ pwd; cat pyproject.toml; } | cmp -s - $(STAMP) || $(MAKE) --no-print-directory install
+
+install:
+	@"$(PYTHON)" -c "$(RECENT)" || { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -e ".[book,test]"
+	@{ pwd; cat pyproject.toml; } > $(STAMP)
+
+clean:  ## remove the built book and the caches of the tools, not .venv and not the data
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks *.egg-info
+	find book notebooks sce_lib tests -name __pycache__ -prune -exec rm -rf {} +
