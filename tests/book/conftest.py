@@ -1,0 +1,48 @@
+"""What the tests of the book share: the build script as a module, and one small book that is whole."""
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import nbformat
+import pytest
+from small_book import INTRO, ROOT, small_notebook
+
+
+def _load_build() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("book_build", ROOT / "book" / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["book_build"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def build() -> ModuleType:
+    """Return ``book/build.py``."""
+    return _load_build()
+
+
+@pytest.fixture(scope="session")
+def whole_book(build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with ``stage`` and ``_build/html``: two pages, under the project's own settings."""
+    root = tmp_path_factory.mktemp("book")
+    stage = root / "stage"
+    shutil.copytree(ROOT / "book", stage / "book", ignore=shutil.ignore_patterns("*.md", "*.py"))
+    shutil.copy(ROOT / "_config.yml", stage)
+    (stage / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/intro\nchapters:\n- file: notebooks/01_small\n- file: book/references\n"
+    )
+    (stage / "book" / "intro.md").write_text(INTRO)
+    shutil.copy(ROOT / "book" / "references.md", stage / "book")
+    sources = ("a = 1", "import matplotlib.pyplot as plt\nplt.plot([a, 2]);", "print(a)\nprint(2)\na + 1")
+    notebook = root / "01_small.ipynb"
+    nbformat.write(small_notebook(*sources), notebook)
+    execution = build.execute(notebook, stage / "notebooks" / "01_small.ipynb")
+    assert execution.error is None, execution.error
+    assert build.run_jupyter_book(stage, root / "_build" / "html")
+    return root
