@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from pydantic import ValidationError
 
 app = typer.Typer(help="Symmetric cross entropy: train runs, look at the ledger.", no_args_is_help=True)
 ledger_app = typer.Typer(help="Look at the ledger of run records.", no_args_is_help=True)
 noise_app = typer.Typer(help="Noisy labels, as a run sees them.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(noise_app, name="noise")
-console = Console()
 
 DatasetOption = Annotated[
     str, typer.Option(help="digits, mnist, fashion_mnist, cifar10, or a tree of your own")
@@ -30,8 +28,21 @@ SeedsOption = Annotated[int, typer.Option(help="runs of each cell, with seeds 0,
 
 def _stop(error: Exception) -> typer.Exit:
     """Say what is wrong in a line or two, without a traceback, and end with status 2."""
-    Console(stderr=True).print(f"[red]sce:[/red] {error}", highlight=False, soft_wrap=True)
+    typer.echo(f"sce: {_explain(error)}", err=True)
     return typer.Exit(2)
+
+
+def _explain(error: Exception) -> str:
+    """Return an error's message, pydantic's as a line for each value that is wrong."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    lines = []
+    for problem in error.errors(include_url=False):
+        place = ".".join(map(str, problem["loc"]))
+        message = problem["msg"].removeprefix("Value error, ")
+        own = problem["type"] in ("value_error", "json_invalid")  # these say themselves what was given
+        lines.append(f"{place}: {message}" + ("" if own else f", not {problem['input']!r}"))
+    return "\n     ".join(line.removeprefix(": ") for line in lines)
 
 
 @app.command("run")
@@ -68,10 +79,9 @@ def run_command(
             ]
         for one in runs:
             record = ensure(one, book, device, threads)
-            console.print(
+            typer.echo(
                 f"{one.run_id}: last {record.last_accuracy:.4f}, best {record.best_accuracy:.4f} "
-                f"(epoch {record.best_epoch}), {record.provenance.seconds:.0f} s\n{book.path(one)}",
-                soft_wrap=True,
+                f"(epoch {record.best_epoch}), {record.provenance.seconds:.0f} s\n{book.path(one)}"
             )
     except (ValueError, OSError, ArithmeticError) as error:
         raise _stop(error) from error
@@ -100,20 +110,20 @@ def sweep_command(
     book = Ledger(ledger)
     try:
         wanted = grids.grid(grid, dataset, profile, protocol, seeds)  # type: ignore[arg-type]
-    except ValueError as error:
+        absent = sweep.missing(wanted, book)
+        typer.echo(f"{grid}: {len(wanted)} runs, {len(absent)} missing from {book.root}")
+        if dry_run:
+            for config in absent:
+                typer.echo(f"  {config.dataset}/{config.run_id}")
+            return
+        outcomes = sweep.run(wanted, book, jobs=jobs, device=device)
+    except (ValueError, OSError) as error:
         raise _stop(error) from error
-    absent = sweep.missing(wanted, book)
-    console.print(f"{grid}: {len(wanted)} runs, {len(absent)} missing from {book.root}", soft_wrap=True)
-    if dry_run:
-        for config in absent:
-            console.print(f"  {config.dataset}/{config.run_id}", soft_wrap=True)
-        return
-    failed = {
-        name: error for name, error in sweep.run(wanted, book, jobs=jobs, device=device).items() if error
-    }
-    for name, error in failed.items():
-        console.print(f"[red]failed[/red] {name}: {error}", soft_wrap=True)
-    if failed:
+    failures = {name: failure for name, failure in outcomes.items() if failure is not None}
+    for name, failure in failures.items():
+        typer.echo(f"failed: {name}: {type(failure).__name__}: {failure}", err=True)
+    typer.echo(f"{len(outcomes) - len(failures)} trained, {len(failures)} failed")
+    if failures:
         raise typer.Exit(1)
 
 
@@ -125,27 +135,14 @@ def ledger_ls(
     """List the records: what was run, and its accuracy on all test images after the last epoch."""
     from sce_lib.ledger import Ledger
 
-    columns = (
-        "dataset",
-        "method",
-        "noise",
-        "profile",
-        "protocol",
-        "section",
-        "seed",
-        "last",
-        "best",
-        "minutes",
-    )
-    table = Table(*columns)
-    for record in Ledger(ledger):
-        config = record.config
-        if dataset in (None, config.dataset):
-            cells = (config.dataset, config.method.name, config.noise.slug, config.profile, config.protocol)
-            scores = (f"{record.last_accuracy:.4f}", f"{record.best_accuracy:.4f}")
-            minutes = f"{record.provenance.seconds / 60:.1f}"
-            table.add_row(*cells, config.section, str(config.seed), *scores, minutes)
-    console.print(table if table.row_count else "the ledger is empty")
+    lines = [
+        f"{record.last_accuracy:.4f}  {record.best_accuracy:.4f}  {record.provenance.seconds / 60:7.1f}  "
+        f"{record.config.protocol:8} {record.config.section}      {record.config.dataset}/{record.run_id}"
+        for record in Ledger(ledger)
+        if dataset in (None, record.config.dataset)
+    ]
+    header = "last    best    minutes  protocol section  run"
+    typer.echo("\n".join([header, *lines]) if lines else "the ledger is empty")
 
 
 @noise_app.command("export")
@@ -171,7 +168,7 @@ def noise_export(
     except (ValueError, OSError) as error:
         raise _stop(error) from error
     flipped = int(task.flipped.sum())
-    console.print(f"{out}: {len(task.labels)} labels, {flipped} flipped", soft_wrap=True)
+    typer.echo(f"{out}: {len(task.labels)} labels, {flipped} flipped")
 
 
 @app.command("check-env")
@@ -195,15 +192,15 @@ def check_env(device: DeviceOption = "auto") -> None:
         "jupyter-book",
         "nbval",
     )
-    console.print(f"OK   python {platform.python_version()}")
+    typer.echo(f"OK   python {platform.python_version()}")
     complete = True
     for package in packages:
         try:
-            console.print(f"OK   {package} {importlib.metadata.version(package)}")
+            typer.echo(f"OK   {package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             complete = False
-            console.print(f"[red]FAIL[/red] {package} is not installed: pip install -e '.[book,test]'")
-    console.print(f"     data sets in {paths.data_root()}, records in {paths.ledger_root()}", soft_wrap=True)
+            typer.echo(f"FAIL {package} is not installed: pip install -e '.[book,test]'")
+    typer.echo(f"     data sets in {paths.data_root()}, records in {paths.ledger_root()}")
     try:
         where = resolve_device(device)
         with tempfile.TemporaryDirectory() as folder:
@@ -211,7 +208,7 @@ def check_env(device: DeviceOption = "auto") -> None:
             record = train(config, where, checkpoints=folder, progress=False)
     except (ValueError, RuntimeError) as error:
         raise _stop(error) from error
-    console.print(
+    typer.echo(
         f"OK   trained on {torch.device(where)}: SL on digits, 40 % symmetric noise, "
         f"test accuracy {record.last_accuracy:.3f} in {record.provenance.seconds:.1f} s"
     )
