@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sce_lib.claims import Evidence
+from sce_lib.figures.style import method_name
 from sce_lib.ledger import RunRecord
 
 
@@ -37,7 +38,7 @@ def accuracies(settings: Sequence[Sequence[RunRecord]], evidence: Evidence) -> p
         config = records[0].config
         rows.append(
             {
-                "method": config.method.name.upper(),
+                "method": method_name(records[0]),
                 "labels": config.noise.slug,
                 "last": spread([record.last_accuracy for record in records]),
                 "oracle gain": spread([r.best_accuracy - r.epochs[-1].test_accuracy for r in records]),

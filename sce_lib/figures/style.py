@@ -24,16 +24,29 @@ METHOD_COLORS = {
 }
 STAGE_COLORS = [_COLORBLIND[0], _COLORBLIND[1], _COLORBLIND[2], _COLORBLIND[7]]
 
-METHOD_NAMES = {"ce": "CE", "sl": "SL", "lsr": "LSR", "rce": "RCE", "gce": "GCE"}
+# What the paper does not write in capitals.
+METHOD_NAMES = {
+    "bootstrap": "Bootstrap",
+    "forward": "Forward",
+    "backward": "Backward",
+    "forward+sl": "Forward+SL",
+}
+
+
+def method_name(record: RunRecord) -> str:
+    """Return what the paper calls a record's method: ``CE``, ``5CE``, ``SL``."""
+    method = record.config.method
+    scale = getattr(method, "scale", 1.0)
+    return ("" if scale == 1.0 else f"{scale:g}") + METHOD_NAMES.get(method.name, method.name.upper())
 
 
 def setting_name(record: RunRecord) -> str:
     """Return a panel's title, ``CE, 40 % symmetric noise``."""
-    noise, method = record.config.noise, record.config.method.name
-    where = (
-        "clean labels" if noise.kind == "none" else f"{noise.rate:.0%} {noise.kind} noise".replace("%", " %")
+    noise = record.config.noise
+    where = {"none": "clean labels", "human": f"human labels ({noise.label_set})"}.get(
+        noise.kind, f"{100 * noise.rate:g} % {noise.kind} noise"
     )
-    return f"{METHOD_NAMES.get(method, method)}, {where}"
+    return f"{method_name(record)}, {where}"
 
 
 def panels(count: int, height: float = PANEL_HEIGHT, columns: int = 2) -> tuple[Figure, list[plt.Axes]]:
