@@ -74,19 +74,17 @@ def _seed(config: RunConfig, *stream: int) -> int:
 
 
 def _initial_model(task: Task, device: torch.device) -> nn.Module:
-    """Build the network; torch's initialisers draw from the global generator, which is put back after."""
-    config, shape = task.config, task.images.shape
+    config, (height, width, channels) = task.config, task.data.image_shape
     options = {"pretrained": True} if config.model.pretrained else {}
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(_seed(config, _INITIAL_WEIGHTS))
-        model = build_model(
-            config.model.name,
-            num_classes=task.num_classes,
-            in_channels=shape[3],
-            image_size=shape[1],
-            width=config.model.width,
-            **options,
-        )
+    model = build_model(
+        config.model.name,
+        num_classes=task.num_classes,
+        in_channels=channels,
+        image_size=(height, width),
+        width=config.model.width,
+        generator=torch.Generator().manual_seed(_seed(config, _INITIAL_WEIGHTS)),
+        **options,
+    )
     return model.to(device).to(memory_format=torch.channels_last)
 
 
