@@ -41,7 +41,9 @@ def sl_against_ce(settings: Mapping[str, Setting]) -> Figure:
     ce = np.linspace(0, 6, 400)
     axis = axes[0, 0]
     for index, (name, setting) in enumerate(settings.items()):
-        axis.plot(ce, theory.sl_of_ce(ce, *setting), _DASHES[index], color=_PALETTE[index], label=name)
+        axis.plot(
+            ce, theory.sl_of_ce(ce, *setting), linestyle=_DASHES[index], color=_PALETTE[index], label=name
+        )
     axis.set(xlabel="cross entropy $\\ell_{ce} = -\\log p_y$", ylabel="$\\ell_{sl}$")
     axis.legend(frameon=False, fontsize="small", title="(α, β, A)")
     return finish(figure, [])
@@ -82,7 +84,7 @@ def slope_over_rate(class_counts: Sequence[int]) -> Figure:
     rates = np.linspace(0, 1, 201)
     for index, classes in enumerate(class_counts):
         slopes = [theory.affine_coefficients(rate, classes)[0] for rate in rates]
-        axis.plot(rates, slopes, _DASHES[index], color=_PALETTE[index], label=f"K = {classes}")
+        axis.plot(rates, slopes, linestyle=_DASHES[index], color=_PALETTE[index], label=f"K = {classes}")
         axis.plot(1 - 1 / classes, 0, "o", color=_PALETTE[index])
     axis.axhline(0, color="black", linewidth=0.8)
     axis.set(xlabel="noise rate η", ylabel="slope of $R^\\eta$ over $R$")
@@ -161,7 +163,8 @@ def acceleration(values_of_A: Sequence[float]) -> Figure:
     axis = axes[0, 0]
     p_y = np.linspace(0, 1, 201)
     for index, A in enumerate(values_of_A):
-        axis.plot(p_y, theory.acceleration(p_y, A), _DASHES[index], color=_PALETTE[index], label=f"A = {A:g}")
+        style = {"linestyle": _DASHES[index], "color": _PALETTE[index], "label": f"A = {A:g}"}
+        axis.plot(p_y, theory.acceleration(p_y, A), **style)
         axis.plot(0.5, theory.acceleration(0.5, A), "o", color=_PALETTE[index])
     axis.set(xlabel="$p_y$", ylabel="$A p_y^2 - A p_y$")
     axis.legend(frameon=False, fontsize="small")
