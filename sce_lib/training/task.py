@@ -106,8 +106,8 @@ def _statistics(config: RunConfig, data: ImageData) -> tuple[Tensor, Tensor]:
     if config.normalisation == "channel":
         return statistics.mean, statistics.std
     if config.normalisation == "pixel_mean":
-        return statistics.pixel_mean, torch.ones(1)
-    return torch.zeros(1), torch.ones(1)
+        return statistics.pixel_mean, torch.ones(())
+    return torch.zeros(()), torch.ones(())
 
 
 def prepare(

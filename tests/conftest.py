@@ -1,0 +1,126 @@
+"""What many tests need: folders of their own, small images, runs made by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from sce_lib.config import RunConfig
+from sce_lib.datasets import ImageData
+from sce_lib.ledger import EpochRecord, GroupRecord, Provenance, RunRecord, StageRecord
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Keep caches, checkpoints and records of a test in folders of its own."""
+    monkeypatch.setenv("SCE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SCE_LEDGER", str(tmp_path / "ledger"))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def make_images():
+    """Return a maker of data sets: each class is a grey level, with noise on top, so that it can be learned."""
+
+    def make(train=96, test=40, classes=3, shape=(8, 8, 3), seed=0, **changed):
+        rng = np.random.default_rng(seed)
+        arrays = {}
+        for split, count in (("train", train), ("test", test)):
+            labels = np.arange(count) % classes
+            level = (labels + 0.5) * 256 / classes
+            pixels = rng.normal(level[:, None, None, None], 30, (count, *shape)).clip(0, 255).astype(np.uint8)
+            arrays |= {f"{split}_images": torch.from_numpy(pixels), f"{split}_labels": torch.from_numpy(labels)}
+        names = tuple(f"class{label}" for label in range(classes))
+        return ImageData(name="tiny", classes=names, source="drawn by a test", **(arrays | changed))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_config():
+    """Return a maker of configs for such data: milliseconds an epoch."""
+
+    def make(method="sl", noise="symmetric-0.4", *, dataset="tiny", sgd=None, **changes):
+        fields = {
+            "model": {"name": "cnn4", "width": 0.25},
+            "optimisation": {"lr": 0.05, "epochs": 2, "batch_size": 32} | (sgd or {}),
+            "augmentation": {},
+            "n_train": None,
+            "embedding": 0,
+        }
+        return RunConfig.preset(dataset, method, noise, profile="smoke", **(fields | changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_record():
+    """Return a maker of records whose numbers are given: accuracies by class at each of four stages."""
+
+    def make(
+        method="ce",
+        noise="clean",
+        seed=0,
+        stages=((0.2, 0.4, 0.6, 0.8, 1.0),) * 4,
+        confidence=None,
+        correct=None,
+        curve=None,
+        last=None,
+        dataset="digits",
+        **changes,
+    ):
+        config = RunConfig.preset(dataset, method, noise, profile="smoke", seed=seed, **changes)
+        k, size = len(stages[0]), 100
+        zeros = {"accuracy": [0.0] * k, "fitted": [0.0] * k, "margin": [0.0] * k, "gradient_share": [0.0] * k}
+        looks = [
+            StageRecord(
+                epoch=epoch,
+                test_accuracy=float(np.mean(accuracies)),
+                classwise_accuracy=list(accuracies),
+                confidence=confidence or np.full((k, k), 1 / k).tolist(),
+                predicted=[size] * k,
+                correct=correct or [size // 2] * k,
+                clean=GroupRecord(count=[60] * k, **zeros),
+                flipped=GroupRecord(count=[40] * k, **zeros),
+            )
+            for epoch, accuracies in zip(config.stages, stages, strict=True)
+        ]
+        curve = curve or [0.1 + 0.05 * epoch for epoch in range(config.optimisation.epochs)]
+        best = int(np.argmax(curve))
+        return RunRecord(
+            config=config,
+            classes=[f"class{label}" for label in range(k)],
+            test_images_per_epoch=50,
+            epochs=[
+                EpochRecord(
+                    epoch=epoch,
+                    learning_rate=0.1,
+                    train_loss=1.0,
+                    test_accuracy=value,
+                    classwise_accuracy=[value] * k,
+                )
+                for epoch, value in enumerate(curve, start=1)
+            ],
+            stages=looks,
+            last_accuracy=curve[-1] if last is None else last,
+            best_accuracy=curve[best],
+            best_epoch=best + 1,
+            confusion=np.eye(k, dtype=int).tolist(),
+            provenance=Provenance(
+                source="made by hand",
+                fingerprint="0" * 64,
+                train_images=size * k,
+                test_images=50,
+                requested_noise=np.eye(k).tolist(),
+                realised_noise=np.eye(k).tolist(),
+                noise_rate=0.4,
+                versions={"torch": "0"},
+                platform="none",
+                device="cpu",
+                threads=1,
+                seconds=90.0,
+                git_commit=None,
+                date="2020-01-01T00:00:00+00:00",
+            ),
+        )
+
+    return make

@@ -1,0 +1,129 @@
+"""Against loops over samples, written from the definitions."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sce_lib import metrics
+from sce_lib.losses import CrossEntropy, MeanAbsoluteError, SymmetricCrossEntropy
+
+settings.register_profile("short", max_examples=40)
+settings.load_profile("short")
+
+
+@st.composite
+def samples(draw, at_least=1):
+    """True labels, given labels, predictions (random, so that ties and absent classes occur) and K."""
+    k = draw(st.integers(2, 6))
+    n = draw(st.integers(at_least, 30))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    return (*torch.from_numpy(rng.integers(0, k, (3, n))), k)
+
+
+@st.composite
+def probabilities(draw):
+    true, given_labels, _, k = draw(samples())
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    return torch.from_numpy(rng.dirichlet(np.full(k, 0.3), len(true))), true, given_labels, k
+
+
+def mean(values):
+    return sum(values) / len(values) if values else math.nan
+
+
+def same(a, b):
+    return np.testing.assert_allclose(np.asarray(a, dtype=float), np.asarray(b, dtype=float), rtol=1e-12)
+
+
+@given(samples())
+def test_accuracies_and_counts(data):
+    true, _, predictions, k = data
+    pairs = list(zip(true.tolist(), predictions.tolist(), strict=True))
+    assert metrics.accuracy(true, predictions) == pytest.approx(mean([t == p for t, p in pairs]))
+    by_class = [mean([p == c for t, p in pairs if t == c]) for c in range(k)]
+    same(metrics.classwise_accuracy(true, predictions, k), by_class)
+    table = metrics.confusion_matrix(true, predictions, k)
+    assert table.tolist() == [[pairs.count((i, j)) for j in range(k)] for i in range(k)]
+    predicted, correct = metrics.prediction_counts(true, predictions, k)
+    assert predicted.tolist() == [sum(p == c for _, p in pairs) for c in range(k)]
+    assert correct.tolist() == [sum(p == t == c for t, p in pairs) for c in range(k)]
+    assert int(table.sum()) == int(predicted.sum()) == len(true)
+
+
+@given(probabilities())
+def test_confidence_over_the_clean_portion_by_true_class(data):
+    p, true, labels, k = data
+    confidence = metrics.clean_confidence(p, true, true != labels)
+    expected = [
+        [
+            mean([p[i, j].item() for i in range(len(p)) if true[i] == c and true[i] == labels[i]])
+            for j in range(k)
+        ]
+        for c in range(k)
+    ]
+    same(confidence, expected)
+    rows = confidence.sum(dim=1)
+    assert torch.isnan(rows).logical_or((rows - 1).abs() < 1e-9).all()
+
+
+@given(probabilities())
+def test_margins(data):
+    p, _, labels, _ = data
+    expected = [
+        row[label] - max(v for j, v in enumerate(row) if j != label)
+        for row, label in zip(p.tolist(), labels.tolist(), strict=True)
+    ]
+    same(metrics.margins(p, labels), expected)
+    assert torch.equal(metrics.margins(p, labels) > 0, p.argmax(1) == labels)
+
+
+@given(probabilities())
+def test_class_means_of_vectors_and_of_any_float(data):
+    p, true, _, k = data
+    expected = [
+        [mean([p[i, j].item() for i in range(len(p)) if true[i] == c]) for j in range(k)] for c in range(k)
+    ]
+    same(metrics.class_means(p, true, k), expected)
+    same(metrics.class_means(p[:, 0], true, k), [row[0] for row in expected])
+    assert metrics.class_means(p.half(), true, k).dtype == torch.float64
+
+
+def test_no_samples_have_no_mean():
+    empty = torch.zeros(0, dtype=torch.int64)
+    assert math.isnan(metrics.accuracy(empty, empty))
+    assert torch.isnan(metrics.classwise_accuracy(empty, empty, 3)).all()
+    assert torch.isnan(metrics.clean_confidence(torch.zeros(0, 3), empty, empty.bool())).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 6), st.floats(0.01, 5), st.floats(-9, -0.5))
+def test_gradient_weight_is_equation_10_and_what_finite_differences_give(seed, alpha, beta, A):
+    rng = np.random.default_rng(seed)
+    logits = torch.from_numpy(rng.normal(0, 2, (5, 4)))
+    labels = torch.from_numpy(rng.integers(0, 4, 5))
+    loss = SymmetricCrossEntropy(alpha=alpha, beta=beta, A=A)
+    weight = metrics.gradient_weight(loss, logits, labels)
+    p = logits.softmax(1).gather(1, labels[:, None])[:, 0]
+    same(weight, 2 * (alpha + beta * -A * p) * (1 - p))
+    step = 1e-6
+    for i in range(len(logits)):
+        sizes = []
+        for j in range(logits.shape[1]):
+            nudge = torch.zeros_like(logits)
+            nudge[i, j] = step
+            difference = loss(logits + nudge, labels) - loss(logits - nudge, labels)
+            sizes.append(abs(difference.item()) / (2 * step) * len(labels))
+        assert weight[i].item() == pytest.approx(sum(sizes), rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), MeanAbsoluteError()])
+def test_gradient_weight_leaves_its_arguments_alone(loss):
+    logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    with torch.no_grad():
+        weight = metrics.gradient_weight(loss, logits, torch.tensor([0, 1, 2, 0, 1, 2]))
+    assert logits.grad is None
+    assert not weight.requires_grad
+    assert weight.shape == (6,)
