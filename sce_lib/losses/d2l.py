@@ -7,7 +7,7 @@ from typing import Any, Literal, Unpack
 import torch
 from torch import Tensor
 
-from sce_lib.losses.functional.inputs import class_dimension, is_soft, one_hot_like
+from sce_lib.losses.functional.inputs import checked, class_dimension, is_soft, one_hot_like
 from sce_lib.losses.modules.base import Aggregation, Loss
 from sce_lib.losses.modules.composite import shared
 
@@ -127,6 +127,7 @@ class D2L(Loss):
         """Loss of each sample, ``(N, d1, ...)``."""
         if self.turning_point is None:
             return self.loss.per_sample(logits, target)
+        logits, target = checked(logits, target)
         given = target if is_soft(target) else one_hot_like(logits, target)
         predicted = one_hot_like(logits, logits.argmax(class_dimension(logits)))
         return self.loss.per_sample(logits, self.alpha * given + (1 - self.alpha) * predicted)

@@ -12,7 +12,7 @@ Input
 Result
     One loss per sample, ``(N,)`` or ``(N, d1, ...)``. Half-precision logits are computed with, and
     answered, in float32, as autocast does for cross entropy. Class weights, ignored labels and the
-    reduction are applied by the modules, :mod:`sce_lib.losses.modules`.
+    reduction are applied by the modules of :mod:`sce_lib.losses`.
 
 Errors
     ``TypeError`` for a dtype, ``ValueError`` for a shape or a hyperparameter. What stands in the tensors is

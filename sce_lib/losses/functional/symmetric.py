@@ -111,7 +111,7 @@ def symmetric_cross_entropy(
     nll = negative_log_likelihood(logits, target)
     if is_soft(target):
         return alpha * nll + beta * _reverse_cross_entropy(logits, target, A)
-    return alpha * nll - (beta * A) * _one_minus_p(nll)
+    return torch.add((beta * A) * torch.expm1(-nll), nll, alpha=alpha)
 
 
 def mean_absolute_error(logits: Tensor, target: Tensor) -> Tensor:

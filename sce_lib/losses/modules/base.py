@@ -92,15 +92,16 @@ class Loss(nn.Module):
 
     def _of_labels(self, logits: Tensor, target: Tensor) -> Tensor:
         counted = target != self.ignore_index
-        target = target.masked_fill(~counted, 0)  # any class will do, the loss is dropped below
+        target = target * counted  # an ignored label becomes class 0; its loss is dropped below
         losses = self.per_sample(logits, target)
-        weights = counted.to(losses.dtype)
-        if self.weight is not None:
-            factors = self._factors(logits, losses)
-            weights = weights * factors.gather(0, target.flatten()).view_as(target)
-        losses = torch.where(counted, weights * losses, 0.0)
+        weight = self.weight
+        if weight is not None:
+            factors = self._factors(weight, logits, losses).gather(0, target.flatten()).view_as(target)
+            losses = factors * losses
+        losses = torch.where(counted, losses, 0.0)
         if self.reduction == "mean":
-            return losses.sum() / weights.sum()
+            total = counted.count_nonzero() if weight is None else (factors * counted).sum()
+            return losses.sum() / total
         return losses.sum() if self.reduction == "sum" else losses
 
     def _of_probabilities(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -111,14 +112,14 @@ class Loss(nn.Module):
         losses = self.per_sample(logits, target)
         if self.weight is not None:
             classes_last = target.to(losses.dtype).movedim(class_dimension(logits), -1)
-            losses = losses * (classes_last * self._factors(logits, losses)).sum(-1)
+            losses = losses * (classes_last * self._factors(self.weight, logits, losses)).sum(-1)
         if self.reduction == "mean":
             return losses.mean()
         return losses.sum() if self.reduction == "sum" else losses
 
-    def _factors(self, logits: Tensor, losses: Tensor) -> Tensor:
-        assert self.weight is not None
+    @staticmethod
+    def _factors(weight: Tensor, logits: Tensor, losses: Tensor) -> Tensor:
         num_classes = logits.shape[class_dimension(logits)]
-        if len(self.weight) != num_classes:
-            raise ValueError(f"weight has {len(self.weight)} factors for logits of {num_classes} classes")
-        return self.weight.to(losses.dtype)
+        if len(weight) != num_classes:
+            raise ValueError(f"weight has {len(weight)} factors for logits of {num_classes} classes")
+        return weight.to(losses.dtype)
