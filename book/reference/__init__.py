@@ -1,0 +1,21 @@
+"""The pages of the book that are made from the library: its interface, its losses, its hyperparameters.
+
+Each page has its own words in ``book/``; what the library knows better is written here, into fragments that
+the pages include. They are made anew by each build and kept nowhere.
+"""
+
+from pathlib import Path
+
+from reference import api, catalogue, settings
+
+FRAGMENTS = Path("book") / "_made"
+
+
+def write(stage: Path) -> None:
+    """Write all fragments below a copy of the book's sources."""
+    folder = stage / FRAGMENTS
+    for name, text in (api.fragments() | catalogue.fragments() | settings.fragments()).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    catalogue.draw(folder)
