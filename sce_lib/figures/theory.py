@@ -172,7 +172,7 @@ def acceleration(values_of_A: Sequence[float]) -> Figure:
 
 
 def gradient_magnitudes(settings: Mapping[str, Setting]) -> Figure:
-    """Draw |∂ℓ/∂z_y| and the weight on CE's gradient over p_y, with the peak p*, one curve a setting."""
+    """Draw ``|∂ℓ/∂z_y|`` and the weight on CE's gradient over p_y, with the peak p*, one curve a setting."""
     figure, axes = _axes(2)
     p_y = np.linspace(0, 1, 401)
     for index, (name, setting) in enumerate(settings.items()):

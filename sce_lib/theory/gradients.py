@@ -212,7 +212,7 @@ def sl_weight(p_y: ArrayLike, alpha: float, beta: float, A: float = -4.0) -> Arr
 
 
 def gradient_magnitude(p_y: ArrayLike, alpha: float, beta: float, A: float = -4.0) -> Array:
-    """|∂ℓ_sl/∂z_y| = (α + β|A| p_y)(1 − p_y); the other logits together get as much.
+    """``|∂ℓ_sl/∂z_y| = (α + β|A| p_y)(1 − p_y)``; the other logits together get as much.
 
     Examples
     --------
