@@ -56,7 +56,7 @@ class GroupRecord(_Kept):
     margin : list of float
         Mean of p(given label) minus the largest other probability, in [-1, 1].
     gradient_share : list of float
-        Share of the training set's total |dloss/dlogits| that the group's samples of a class receive; 0
+        Share of the training set's total ``|dloss/dlogits|`` that the group's samples of a class receive; 0
         where no sample has a gradient.
     """
 

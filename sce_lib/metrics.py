@@ -109,9 +109,9 @@ def margins(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def gradient_weight(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the size of each sample's gradient at its logits, the sum of |dloss/dz_j| over j, shape (N,).
+    """Return the size of each sample's gradient at its logits, ``sum_j |dloss/dz_j|``, shape (N,).
 
-    For hard labels and SL it is 2 (alpha + beta |A| p_y) (1 - p_y), by Eq. (10).
+    For hard labels and SL it is ``2 (alpha + beta |A| p_y) (1 - p_y)``, by Eq. (10).
 
     Parameters
     ----------

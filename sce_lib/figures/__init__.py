@@ -1,5 +1,15 @@
 """Figures: records (or formulas) in, a matplotlib figure out; nothing is trained, no file is written."""
 
+from sce_lib.figures import gradients, losses, noise, theory
 from sce_lib.figures.classes import classwise_curves, clean_confidence, prediction_counts, stage_accuracy
 
-__all__ = ["classwise_curves", "clean_confidence", "prediction_counts", "stage_accuracy"]
+__all__ = [
+    "classwise_curves",
+    "clean_confidence",
+    "gradients",
+    "losses",
+    "noise",
+    "prediction_counts",
+    "stage_accuracy",
+    "theory",
+]

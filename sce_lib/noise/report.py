@@ -29,7 +29,7 @@ class NoiseReport:
     requested, realised : ndarray (K, K)
         Transition matrices asked for and found.
     largest_deviation : float
-        The largest |realised - requested|, over the classes that have samples.
+        The largest ``|realised - requested|``, over the classes that have samples.
     sha256 : str
         Hash of the noisy labels: two sets are the same where it is.
     """
