@@ -19,7 +19,7 @@ def folders(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def make_images():
-    """Return a maker of data sets: each class is a grey level, with noise on top, so that it can be learned."""
+    """Return a maker of data sets: each class is a grey level under noise, so that it can be learned."""
 
     def make(train=96, test=40, classes=3, shape=(8, 8, 3), seed=0, **changed):
         rng = np.random.default_rng(seed)
@@ -28,7 +28,10 @@ def make_images():
             labels = np.arange(count) % classes
             level = (labels + 0.5) * 256 / classes
             pixels = rng.normal(level[:, None, None, None], 30, (count, *shape)).clip(0, 255).astype(np.uint8)
-            arrays |= {f"{split}_images": torch.from_numpy(pixels), f"{split}_labels": torch.from_numpy(labels)}
+            arrays |= {
+                f"{split}_images": torch.from_numpy(pixels),
+                f"{split}_labels": torch.from_numpy(labels),
+            }
         names = tuple(f"class{label}" for label in range(classes))
         return ImageData(name="tiny", classes=names, source="drawn by a test", **(arrays | changed))
 

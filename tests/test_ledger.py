@@ -20,6 +20,13 @@ def written(path, content):
     return path
 
 
+def means_the_same(one, other):
+    try:
+        return json.loads(one) == json.loads(other)
+    except ValueError:
+        return False
+
+
 def sealed(content):
     """Give content the checksum that belongs to it, as someone would who edits with care."""
     digest = hashlib.sha256(json.dumps(content["record"], sort_keys=True).encode()).hexdigest()
@@ -175,12 +182,11 @@ def test_no_flipped_byte_or_cut_gives_another_record(tmp_path, make_record, data
     damaged = whole[:place] if byte is None else whole[:place] + bytes([byte]) + whole[place + 1 :]
     path = tmp_path / f"{record.run_id}.json"
     path.write_bytes(damaged)
-    try:
-        read = Ledger.read(path)
-    except LedgerError as error:
-        assert str(path) in str(error)
+    if means_the_same(damaged, whole):  # as where e is written E in a number
+        assert Ledger.read(path) == record
     else:
-        assert read == record  # as where e is written E in a number
+        with pytest.raises(LedgerError, match=path.name):
+            Ledger.read(path)
 
 
 def test_failures_are_kept_apart_until_the_run_is_done(ledger, make_record):

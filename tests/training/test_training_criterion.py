@@ -47,11 +47,12 @@ def by_hand(method, T, p, y):
 
 
 @pytest.mark.parametrize("noise", ["none", "symmetric-0.4", "asymmetric-0.4"])
-@pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("protocol", ["paper", "released"])
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [(name, "paper") for name in METHODS]
+    + [(name, "released") for name in METHODS if not name.startswith("d2l")],
+)
 def test_every_method_is_the_loss_it_names(name, noise, protocol):
-    if protocol == "released" and name.startswith("d2l"):
-        pytest.skip("the released code has no D2L")
     method = RunConfig.preset("cifar10", name, noise, protocol).method
     rate = float(noise.split("-")[1]) if "-" in noise else 0.0
     T = asymmetric_matrix("cifar10", rate) if noise.startswith("asym") else symmetric_matrix(K, rate)
@@ -77,7 +78,7 @@ def test_d2l_gets_the_length_of_the_training(profile):
 
 
 def test_a_matrix_that_cannot_be_inverted_is_an_error():
-    with pytest.raises(ValueError, match="singular|invert"):
+    with pytest.raises(ValueError, match=r"singular|invert"):
         build_criterion(Backward(), symmetric_matrix(K, 0.9), epochs=1)
 
 
