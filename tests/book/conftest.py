@@ -12,6 +12,7 @@ from small_book import INTRO, ROOT, small_notebook
 
 
 def _load_build() -> ModuleType:
+    sys.path.insert(0, str(ROOT / "book"))  # as running the script does
     spec = importlib.util.spec_from_file_location("book_build", ROOT / "book" / "build.py")
     assert spec is not None
     assert spec.loader is not None
