@@ -77,7 +77,7 @@ def make_record():
         looks = [
             StageRecord(
                 epoch=epoch,
-                test_accuracy=float(np.mean(accuracies)),
+                test_accuracy=float(np.nanmean(np.array(accuracies, dtype=float))),
                 classwise_accuracy=list(accuracies),
                 confidence=confidence or np.full((k, k), 1 / k).tolist(),
                 predicted=[size] * k,

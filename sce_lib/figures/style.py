@@ -68,6 +68,8 @@ def panels(count: int, height: float = PANEL_HEIGHT, columns: int = 2) -> tuple[
     for axis in flat[:count]:
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
+    for lowest in flat[max(0, count - columns) : count]:  # what stood under it may have been removed
+        lowest.tick_params(labelbottom=True)
     return figure, flat[:count]
 
 

@@ -1,0 +1,97 @@
+import itertools
+
+import pytest
+
+from sce_lib.config.schema import SL
+from sce_lib.grids import GRIDS, TABLE1_METHODS, default_dataset, grid
+
+CELLS = {
+    "figure1": 4,
+    "figure2": 3,
+    "figure3": 2,
+    "figure4": 1,
+    "figure5": 2,
+    "figure6": 1,
+    "figure7": 2,
+    "figure8": 10,
+    "figure9a": 7,
+    "figure9b": 7,
+    "table1": 56,
+    "table2": 6,
+    "table3": 6,
+}
+
+
+def test_every_grid_has_its_cells():
+    assert GRIDS.keys() == CELLS.keys()
+    for name, cells in CELLS.items():
+        assert len(grid(name, profile="full")) == cells
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop", "full"])
+@pytest.mark.parametrize("name", [name for name in GRIDS if name != "table3"])
+@pytest.mark.parametrize("dataset", ["digits", "mnist", "fashion_mnist", "cifar10", "cifar100"])
+def test_every_grid_is_made_of_runs_that_differ(name, dataset, profile):
+    for protocol, seeds in itertools.product(("paper", "released"), (1, 3)):
+        configs = grid(name, dataset, profile, protocol, seeds)
+        d2l = 0 if protocol == "paper" else sum(cell[0] == "d2l" for cell in GRIDS[name][1])
+        assert len({config.run_id for config in configs}) == len(configs) == seeds * (CELLS[name] - d2l)
+        assert {config.seed for config in configs} == set(range(seeds))
+        assert {(c.dataset, c.profile, c.protocol, c.section) for c in configs} == {
+            (dataset, profile, protocol, GRIDS[name][0])
+        }
+
+
+def test_the_full_table_1_is_840_runs():
+    assert sum(len(grid("table1", d, "full", seeds=5)) for d in ("mnist", "cifar10", "cifar100")) == 840
+
+
+def test_table_1_has_every_method_under_every_noise():
+    configs = grid("table1", "cifar10")
+    cells = {(config.method.name, config.noise.slug) for config in configs}
+    rates = [f"symmetric-{r}" for r in (0.2, 0.4, 0.6, 0.8)] + [f"asymmetric-{r}" for r in (0.2, 0.3, 0.4)]
+    assert cells == set(itertools.product(TABLE1_METHODS, ["clean", *rates]))
+
+
+def test_table_3_is_of_clothing1m():
+    configs = grid("table3", profile="full")
+    assert {(config.dataset, config.section) for config in configs} == {("clothing1m", "5.3")}
+
+
+def test_figure_8_varies_alpha_and_then_A():
+    methods = [config.method for config in grid("figure8", "cifar10", "full")]
+    assert all(isinstance(method, SL) and method.beta == 1.0 for method in methods)
+    assert [m.alpha for m in methods if m.A == -6] == [1.0, 0.5, 0.1, 0.01]
+    assert {(m.alpha, m.A) for m in methods} >= set(itertools.product((0.1, 1.0), (-8.0, -6.0, -4.0, -2.0)))
+
+
+def test_figures_share_the_runs_that_they_share():
+    """Figs. 2, 3, 4 and 6 show runs of Fig. 1: they are trained once."""
+    of_figure1 = {config.run_id for config in grid("figure1", "cifar10", seeds=2)}
+    for name in ("figure2", "figure3", "figure4", "figure6"):
+        assert {config.run_id for config in grid(name, "cifar10", seeds=2)} <= of_figure1
+
+
+def test_seeds_go_one_by_one():
+    seeds = [config.seed for config in grid("figure2", "digits", "smoke", seeds=2)]
+    assert seeds == [0, 0, 0, 1, 1, 1]
+
+
+def test_data_sets_of_profiles():
+    assert default_dataset("smoke") == grid("figure1", profile="smoke")[0].dataset == "digits"
+    assert default_dataset("laptop") == grid("figure1", profile="full")[0].dataset == "cifar10"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("figure10",), "figure10.*figure1.*table3"),
+        (("figure1", "digits", "huge"), "huge"),
+        (("figure1", "digits", "smoke", "theirs"), "theirs"),
+        (("figure1", "digits", "smoke", "paper", 0), "not 0"),
+        (("figure1", "no/such"), "no/such"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, named):
+    with pytest.raises(ValueError, match=named):
+        grid(*arguments)

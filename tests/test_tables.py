@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from sce_lib.claims import Evidence, verdicts
+from sce_lib.tables import accuracies, compare_verdicts, provenance, spread, verdict_table
+
+NOISY = "symmetric-0.4"
+
+
+@pytest.fixture
+def settings(make_record):
+    """Return three settings of two seeds each."""
+
+    def runs(method, noise, last):
+        return [
+            make_record(method, noise, seed, stages=[np.array([0.2, 0.9, 0.5]) + 0.02 * seed] * 4, last=value)
+            for seed, value in enumerate(last)
+        ]
+
+    return [
+        runs("ce", "clean", (0.9, 0.92)),
+        runs("5ce", NOISY, (0.6, 0.7)),
+        runs("sl", NOISY, (0.8, 0.85)),
+    ]
+
+
+def test_spread():
+    assert spread(np.array([0.25])) == "25.0"
+    assert spread([0.2, 0.3, 0.7], digits=2) == "40.00 [20.00, 70.00]"
+
+
+def test_accuracies(settings):
+    evidence = Evidence([record for records in settings for record in records])
+    table = accuracies(settings, evidence)
+    assert table.index.tolist() == [("CE", "clean"), ("5CE", NOISY), ("SL", NOISY)]
+    assert table.loc[("5CE", NOISY), "last"] == "65.0 [60.0, 70.0]"
+    assert table["hardest (class0)"].tolist() == ["21.0 [20.0, 22.0]"] * 3
+    assert table["easiest (class1)"].tolist() == ["91.0 [90.0, 92.0]"] * 3
+    assert table["seeds"].tolist() == [2, 2, 2]
+
+
+def test_verdict_tables_show_every_claim(settings):
+    records = [record for records in settings for record in records]
+    judged, nothing = verdicts(records, 2), verdicts([], 2)
+    table = verdict_table(judged)
+    assert table.index.equals(judged.index)
+    assert table.loc["clean-starts-biased", "measured"] == "0.700 [0.700, 0.700]"
+    assert table.loc["clean-starts-biased", "paper"] == "–"
+    assert table.loc["hardest-unsure", "paper"] == "0.5"
+    assert set(verdict_table(nothing)["measured"]) == {"–"}
+    both = compare_verdicts({"one": judged, "other": nothing})
+    assert both.columns.tolist() == ["claim", "rule", "one", "other"]
+    assert both.loc["clean-starts-biased", "one"] == "0.700: agrees"
+    assert set(both["other"]) == {"not tested"}
+
+
+def test_provenance_says_what_a_figure_rests_on(settings):
+    line = provenance(settings[1], "sce sweep figure1")
+    for said in ("2 runs, 2 seeds", "digits, made by hand", "profile smoke, protocol paper §5.2"):
+        assert said in line
+    for said in (
+        "300 training images",
+        "cnn4 at width 0.5",
+        "12 epochs",
+        "3.0 minutes",
+        "`sce sweep figure1`",
+    ):
+        assert said in line
+    assert "50 test images · " in line
+    assert "1 seed ·" in provenance(settings[1][:1], "x")
+    looked_at = settings[0][0].model_copy(update={"test_images_per_epoch": 20})
+    assert "a fixed 20 of them" in provenance([looked_at], "x")
