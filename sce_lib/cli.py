@@ -23,7 +23,7 @@ ProtocolOption = Annotated[str, typer.Option(help="paper or released: whose deta
 SectionOption = Annotated[str | None, typer.Option(help="5.1, 5.2 or 5.3: which section's settings")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
 LedgerOption = Annotated[Path | None, typer.Option(help="folder of records; data/ledger if not given")]
-SeedsOption = Annotated[int, typer.Option(help="runs of each cell, with seeds 0, 1, ...", min=1)]
+SeedsOption = Annotated[int, typer.Option(help="runs of each cell, with seeds 0, 1, ...")]
 
 
 def _stop(error: Exception) -> typer.Exit:
@@ -57,7 +57,7 @@ def run_command(
     section: SectionOption = None,
     seeds: SeedsOption = 1,
     device: DeviceOption = "auto",
-    threads: Annotated[int, typer.Option(help="threads of torch on the CPU", min=1)] = 1,
+    threads: Annotated[int, typer.Option(help="threads of torch on the CPU")] = 1,
     ledger: LedgerOption = None,
     config: Annotated[
         Path | None, typer.Option(help="a RunConfig as JSON, in place of the options above")
@@ -66,10 +66,11 @@ def run_command(
     """Train one run (or one a seed) and put its record in the ledger; a run that is there is left alone."""
     from sce_lib.config import RunConfig
     from sce_lib.ledger import Ledger
-    from sce_lib.sweep import ensure
 
     book = Ledger(ledger)
     try:
+        if seeds < 1:
+            raise ValueError(f"--seeds is how many runs to make, at least 1, not {seeds}")
         if config is not None:
             runs = [RunConfig.model_validate_json(config.read_text())]
         else:
@@ -77,6 +78,8 @@ def run_command(
                 RunConfig.preset(dataset, method, noise, protocol, profile, section, seed)  # type: ignore[arg-type]
                 for seed in range(seeds)
             ]
+        from sce_lib.sweep import ensure  # torch takes seconds: a slip is answered before
+
         for one in runs:
             record = ensure(one, book, device, threads)
             typer.echo(
@@ -96,7 +99,7 @@ def sweep_command(
     profile: ProfileOption = "laptop",
     protocol: ProtocolOption = "paper",
     seeds: SeedsOption = 1,
-    jobs: Annotated[int, typer.Option(help="processes, one thread each", min=1)] = 1,
+    jobs: Annotated[int, typer.Option(help="processes, one thread each")] = 1,
     device: DeviceOption = "auto",
     ledger: LedgerOption = None,
     dry_run: Annotated[
@@ -104,12 +107,14 @@ def sweep_command(
     ] = False,
 ) -> None:
     """Train the runs of a figure or table that the ledger does not have."""
-    from sce_lib import grids, sweep
+    from sce_lib import grids
     from sce_lib.ledger import Ledger
 
     book = Ledger(ledger)
     try:
         wanted = grids.grid(grid, dataset, profile, protocol, seeds)  # type: ignore[arg-type]
+        from sce_lib import sweep
+
         absent = sweep.missing(wanted, book)
         typer.echo(f"{grid}: {len(wanted)} runs, {len(absent)} missing from {book.root}")
         if dry_run:
@@ -152,7 +157,7 @@ def noise_export(
     noise: NoiseOption = "symmetric-0.4",
     protocol: ProtocolOption = "paper",
     profile: ProfileOption = "full",
-    seed: Annotated[int, typer.Option(help="the run's seed", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="the run's seed")] = 0,
 ) -> None:
     """Write a run's labels, clean and noisy, to a file that others can use."""
     import torch

@@ -27,6 +27,7 @@ def ensure(
     """
     if (record := ledger.get(config)) is not None:
         return record
+    resolve_device(device)  # a slip of the caller's, no failure of the run
     with ledger.lock(config):
         if (record := ledger.get(config)) is not None:
             return record
