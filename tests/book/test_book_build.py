@@ -7,6 +7,7 @@ from types import ModuleType
 
 import nbformat
 import pytest
+import typer
 from bs4 import BeautifulSoup
 from small_book import small_notebook
 
@@ -163,3 +164,21 @@ def test_failure_names_the_error(build, tmp_path):
     nbformat.write(small_notebook("1 + 1", "raise LookupError('2 of 6 runs are not there')"), notebook)
     execution = build.execute(notebook, tmp_path / "out.ipynb")
     assert "2 of 6 runs are not there" in execution.error
+
+
+def test_store_keeps_outputs_and_spares_what_failed(build, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setattr(build, "STAGE", tmp_path / "_build" / "stage")
+    (tmp_path / "notebooks").mkdir()
+    good, bad = (tmp_path / "notebooks" / f"{name}.ipynb" for name in ("01_good", "02_bad"))
+    nbformat.write(small_notebook("1 + 1"), good)
+    nbformat.write(small_notebook("1 / 0"), bad)
+    before = bad.read_bytes()
+    (tmp_path / "_toc.yml").write_text(
+        "format: jb-book\nroot: notebooks/01_good\nchapters:\n- file: notebooks/02_bad\n"
+    )
+    with pytest.raises(typer.Exit) as stopped:
+        build.store(jobs=2)
+    assert stopped.value.exit_code == 1
+    assert nbformat.read(good, as_version=4).cells[1].outputs[0].data["text/plain"] == "2"
+    assert bad.read_bytes() == before
