@@ -2,7 +2,7 @@
 
 ``render`` is `make book`, ``store`` is `make notebooks`. Execution and rendering are apart on purpose:
 papermill runs every notebook each time, since a cache that looks at notebooks alone does not see the library
-change.
+change. The pages of reference are made from the library just before the rendering, by ``book/reference``.
 """
 
 import os
@@ -18,6 +18,7 @@ from typing import Annotated
 
 import nbformat
 import papermill
+import reference
 import typer
 from bs4 import BeautifulSoup, Tag
 from rich.console import Console
@@ -218,6 +219,7 @@ def render(jobs: JobsOption = 2) -> None:
     if failed := execute_all(targets, jobs):
         console.print(f"[red]{len(failed)} of {len(targets)} notebooks failed; nothing was rendered[/red]")
         raise typer.Exit(1)
+    reference.write(STAGE)
     rendered = run_jupyter_book(STAGE, HTML)
     found = faults(STAGE, HTML)
     for fault in found:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, get_origin
 
 from sphinx.pycode import ModuleAnalyzer
 
@@ -96,10 +96,10 @@ def _rst(*lines: str) -> list[str]:
 
 
 def _module(module: ModuleType) -> Iterator[str]:
-    """Yield a module's description: its docstring, its names in one table, then each of them."""
+    """Yield a module's description: its docstring, its names in a list, then each of them."""
     names, inner = described(module)
     yield from _rst(f".. automodule:: {module.__name__}")
-    yield from _rst(*_table(names, inner))
+    yield from _rst(*_contents(names, inner))
     for name in names:
         if name.home == module.__name__:
             yield from _rst(*_description(name))
@@ -108,21 +108,27 @@ def _module(module: ModuleType) -> Iterator[str]:
         yield from _module(part)
 
 
-def _table(names: list[Name], inner: list[ModuleType]) -> Iterator[str]:
-    yield from (".. list-table::", "   :widths: auto", "   :class: names", "")
+def _contents(names: list[Name], inner: list[ModuleType]) -> Iterator[str]:
     for part in inner:
-        yield f"   * - :py:mod:`~{part.__name__}`"
-        yield f"     - {_first_line(part)}"
+        yield from (f":py:mod:`~{part.__name__}`", f"   {_first_line(part)}")
     for name in names:
-        yield f"   * - :py:obj:`{name.name} <{name.described}>`"
         told = inspect.isclass(name.value) or inspect.isroutine(name.value)
-        yield f"     - {_first_line(name.value) if told else _comment(name) or _short_value(name)}"
+        line = _first_line(name.value) if told else _comment(name) or _short_value(name)
+        yield from (f":py:obj:`{name.name} <{name.described}>`", f"   {line or _kind(name.value)}")
+
+
+def _kind(value: Any) -> str:
+    return "A type, for signatures." if get_origin(value) else "A constant; its value is in the source."
 
 
 def _short_value(name: Name) -> str:
-    """Return a constant's value as code, or nothing where it is long or differs from run to run."""
+    """Return a constant's value as code; nothing where it is long, a type, or differs from run to run."""
     value = repr(name.value)
-    return f"``{value}``" if len(value) <= _LONGEST_VALUE and " at 0x" not in value else ""
+    return (
+        f"``{value}``"
+        if len(value) <= _LONGEST_VALUE and " at 0x" not in value and not get_origin(name.value)
+        else ""
+    )
 
 
 def _description(name: Name) -> list[str]:
@@ -140,7 +146,7 @@ def _description(name: Name) -> list[str]:
         f".. py:data:: {name.described}",
         *([f"   :value: {value}"] if value else []),
         "",
-        f"   {_comment(name)}",
+        f"   {_comment(name) or ('' if value else _kind(name.value))}",
     ]
 
 

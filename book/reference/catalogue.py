@@ -288,16 +288,11 @@ def _entry(entry: Entry) -> Iterator[str]:
 def _hyperparameters(told: Any, docstring: NumpyDocString) -> Iterator[str]:
     signature = inspect.signature(told).parameters
     own = [row for row in docstring["Parameters"] if not {*row.name.split(", ")} & _SHARED]
-    if not own:
-        return
-    yield from (".. list-table::", "   :header-rows: 1", "   :widths: auto", "")
-    yield from ("   * - Hyperparameter", "     - Default", "     - Meaning and range")
     for row in own:
         defaults = [signature[name].default for name in row.name.split(", ")]
-        shown = ", ".join("none" if value is inspect.Parameter.empty else f"{value}" for value in defaults)
-        yield f"   * - ``{row.name}``"
-        yield f"     - {shown}"
-        yield f"     - {' '.join(row.desc)}"
+        given = inspect.Parameter.empty not in defaults
+        default = f" (default {', '.join(map(str, defaults))})" if given else ""
+        yield f"- ``{row.name}``{default}: {' '.join(row.desc)}"
 
 
 def _in_words(entry: Entry) -> str:

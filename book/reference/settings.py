@@ -47,8 +47,8 @@ class Row:
 
 
 def _drops(config: RunConfig) -> str:
-    late = ", an epoch late" if config.optimisation.milestones_late else ""
-    return ", ".join(map(str, config.optimisation.milestones)) + late
+    late = " + 1" if config.optimisation.milestones_late else ""
+    return ", ".join(f"{milestone}{late}" for milestone in config.optimisation.milestones)
 
 
 def _shift(config: RunConfig) -> str | None:
@@ -59,21 +59,21 @@ def _shift(config: RunConfig) -> str | None:
 
 
 NORMALISATIONS = {
-    "channel": "channel mean and deviation",
+    "channel": "channels",
     "pixel_mean": "mean image",
-    "scale": "division by 255",
+    "scale": "÷ 255",
 }
 TRAINING = [
     Row("network", lambda c: f"`{c.model.name}`" + (", pretrained" if c.model.pretrained else "")),
     Row("epochs", lambda c: c.optimisation.epochs),
     Row("batch size", lambda c: c.optimisation.batch_size, paper=OURS, but={"clothing1m": PAPER}),
     Row("learning rate", lambda c: c.optimisation.lr),
-    Row("falls to a tenth after", _drops),
-    Row("decay per step", lambda c: c.optimisation.lr_decay or None),
+    Row("learning rate, ÷ 10 after epoch", _drops),
+    Row("learning rate, decay per step", lambda c: c.optimisation.lr_decay or None),
     Row("momentum", lambda c: c.optimisation.momentum),
     Row("weight decay", lambda c: c.optimisation.weight_decay),
-    Row("of kernels alone", lambda c: c.optimisation.decay_kernels_only or None),
-    Row("of the first dense layer", lambda c: c.optimisation.fc1_weight_decay),
+    Row("weight decay of kernels only", lambda c: c.optimisation.decay_kernels_only or None),
+    Row("weight decay of the first dense layer", lambda c: c.optimisation.fc1_weight_decay),
     Row("shift", _shift, paper=OURS),
     Row("horizontal flip", lambda c: c.augmentation.flip or None),
     Row("rotation", lambda c: f"{c.augmentation.rotation:g}°" if c.augmentation.rotation else None),
@@ -143,7 +143,7 @@ def _text(value: Any) -> str:
 
 
 def _cell(value: Any, mark: str) -> str:
-    return "–" if value is None else f"{_text(value)} {mark}".strip()
+    return "–" if value is None else f"{_text(value)}\N{NO-BREAK SPACE}{mark}".strip()
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

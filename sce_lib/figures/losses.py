@@ -12,14 +12,14 @@ from torch import Tensor
 from sce_lib.figures.style import OVERALL, finish
 from sce_lib.theory import loss_of_probability
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-
 # From where half of a softmax's logits can hardly reach to where hardly any gradient is left.
 _RANGE = (0.002, 0.998)
 _DASHES: list[Any] = ["-", (0, (4, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (1, 1))]
 
 
-def gradient_weights(losses: Mapping[str, Loss], num_classes: int = 10) -> Figure:
+def gradient_weights(
+    losses: Mapping[str, Callable[[Tensor, Tensor], Tensor]], num_classes: int = 10
+) -> Figure:
     """Draw the weight of each loss's gradient over the probability of the label; that of CE is 1 throughout.
 
     Parameters

@@ -10,7 +10,7 @@ CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
 
 
 def test_contents_list_every_notebook_and_page(build):
-    there = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/*.md")]
+    there = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/**/*.md")]
     assert set(build.pages(ROOT)) == {str(path.relative_to(ROOT).with_suffix("")) for path in there}
 
 
