@@ -10,6 +10,7 @@ from sce_lib.ledger import RunRecord
 
 WIDTH = 8.0  # inches: the text column of the book
 PANEL_HEIGHT = 3.2
+DPI = 144  # sharp on a screen of twice the usual resolution
 DPI = 144
 
 # Okabe and Ito's colours, as seaborn has them, by meaning rather than by order.
@@ -57,6 +58,7 @@ def panels(count: int, height: float = PANEL_HEIGHT, columns: int = 2) -> tuple[
         rows,
         columns,
         figsize=(WIDTH, height * rows),
+        dpi=DPI,
         sharex=True,
         sharey=True,
         squeeze=False,
