@@ -24,6 +24,8 @@ from bs4 import BeautifulSoup, Tag
 from rich.console import Console
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+from sce_lib import claims, figures, grids, sweep
+
 ROOT = Path(__file__).resolve().parents[1]
 STAGE = ROOT / "_build" / "stage"
 HTML = ROOT / "_build" / "html"
@@ -231,9 +233,17 @@ def render(jobs: JobsOption = 2) -> None:
     console.print(str(HTML / "index.html"), soft_wrap=True)
 
 
+def draw_readme_picture(target: Path = ROOT / "book" / "_static" / "class_bias.png") -> None:
+    """Draw CE and SL under noise from the ledger: the picture that the README shows (chapter 2 has it too)."""
+    records = sweep.collect(grids.grid("figure2", "cifar10", "laptop", "paper", seeds=2))
+    evidence = claims.Evidence(records)
+    figures.classwise_curves([evidence.of("ce"), evidence.of("sl")], evidence).savefig(target)
+
+
 @app.command()
 def store(jobs: JobsOption = 2) -> None:
     """Execute the notebooks and store their outputs in them; those that fail stay as they are."""
+    draw_readme_picture()
     fresh = {path: STAGE / path.relative_to(ROOT) for path in notebooks(ROOT)}
     failed = {execution.notebook for execution in execute_all(fresh, jobs)}
     for path, executed in fresh.items():
