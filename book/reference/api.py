@@ -143,7 +143,8 @@ def _description(name: Name) -> list[str]:
         return [f".. autofunction:: {name.described}"]
     value = _short_value(name).strip("`")
     return [
-        f".. py:data:: {name.described}",
+        f".. py:data:: {name.name}",
+        f"   :module: {name.home}",
         *([f"   :value: {value}"] if value else []),
         "",
         f"   {_comment(name) or ('' if value else _kind(name.value))}",

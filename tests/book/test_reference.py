@@ -22,7 +22,8 @@ from sce_lib.config import METHODS, RunConfig, presets
 from sce_lib.losses import functional as L
 
 PAGES = {path.stem for path in (ROOT / "book" / "api").glob("*.md")}
-DIRECTIVE = re.compile(r"^\.\. (?:autoclass|autofunction|py:data|automodule):: (\S+)$", re.MULTILINE)
+AUTOMATIC = re.compile(r"^\.\. auto(?:class|function|module):: (\S+)$", re.MULTILINE)
+CONSTANT = re.compile(r"^\.\. py:data:: (\w+)\n   :module: (\S+)$", re.MULTILINE)
 
 
 def public(module):
@@ -53,7 +54,7 @@ def interface():
 @pytest.mark.parametrize("room", sorted(PAGES))
 def test_every_public_name_is_described_once(interface, room):
     module, text = importlib.import_module(f"sce_lib.{room}"), interface[f"api/{room}.md"]
-    described = DIRECTIVE.findall(text)
+    described = AUTOMATIC.findall(text) + [f"{home}.{name}" for name, home in CONSTANT.findall(text)]
     assert len(set(described)) == len(described)
     found = {id(pkgutil.resolve_name(re.sub(r"[.](?=\w+$)", ":", name))): name for name in described}
     for name in public(module):
