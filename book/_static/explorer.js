@@ -67,8 +67,21 @@
     const svg = ["svg", "path", "line", "circle", "text", "g"].includes(tag);
     const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
     Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
-    if (text) node.textContent = text;
+    write(node, text, svg);
     return node;
+  };
+
+  /** Write text into a node, what follows an underscore as a subscript. */
+  const write = (node, text, svg) => {
+    text.split(/(_[a-z])/).forEach((part) => {
+      if (!part.startsWith("_")) return node.append(part);
+      const low = svg
+        ? document.createElementNS("http://www.w3.org/2000/svg", "tspan")
+        : document.createElement("sub");
+      if (svg) { low.setAttribute("dy", "3"); low.setAttribute("font-size", "80%"); }
+      low.textContent = part.slice(1);
+      return node.append(low);
+    });
   };
 
   const number = (value) => (Math.abs(value) >= 100 ? value.toFixed(1) : value.toFixed(3));
@@ -85,7 +98,7 @@
   const drawPanel = (panel, svg, s) => {
     const series = panel.curves.map((curve) => GRID.map((p) => curve.value(p, s)));
     const all = series.flat();
-    const [low, high] = panel.limit || [Math.min(0, ...all), Math.max(0.1, ...all) * 1.05];
+    const [low, high] = panel.limit || [Math.min(0, ...all) * 1.05, Math.max(0.1, ...all) * 1.05];
     const x = (p) => LEFT + p * (WIDTH - LEFT - RIGHT);
     const y = (v) => HEIGHT - BOTTOM - ((v - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
     const inside = (v) => Math.min(high, Math.max(low, v));

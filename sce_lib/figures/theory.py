@@ -176,14 +176,15 @@ def gradient_magnitudes(settings: Mapping[str, Setting]) -> Figure:
     figure, axes = _axes(2)
     p_y = np.linspace(0, 1, 401)
     for index, (name, setting) in enumerate(settings.items()):
-        style = {"linestyle": _DASHES[index], "color": _colour(name, index), "label": name}
+        style = {"linestyle": _DASHES[index], "color": _PALETTE[index], "label": name}
         axes[0, 0].plot(p_y, theory.gradient_magnitude(p_y, *setting), **style)
         peak = theory.gradient_peak(*setting)
         axes[0, 0].plot(peak, theory.gradient_magnitude(peak, *setting), "o", color=style["color"])
         axes[0, 1].plot(p_y, theory.sl_weight(p_y, *setting), **style)
     axes[0, 0].set(xlabel="$p_y$", ylabel="$|\\partial\\ell/\\partial z_y|$")
     axes[0, 1].set(xlabel="$p_y$", ylabel="weight $\\alpha + \\beta|A|p_y$")
-    axes[0, 1].legend(frameon=False, fontsize="small", loc="center right")
+    handles, labels = axes[0, 1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize="small")
     return finish(figure, [])
 
 
