@@ -32,7 +32,8 @@ def public(module):
         return set(module.__all__)
     imports = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if hasattr(node, "names")]
     imported = {(alias.asname or alias.name).split(".")[0] for node in imports for alias in node.names}
-    return {name for name in vars(module) if not name.startswith("_")} - imported
+    # What pytest adds to a module that holds doctests is no identifier.
+    return {name for name in vars(module) if name.isidentifier() and not name.startswith("_")} - imported
 
 
 # --- Interface ---------------------------------------------------------------------------------------
