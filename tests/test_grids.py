@@ -32,7 +32,8 @@ def test_every_grid_has_its_cells():
 @pytest.mark.parametrize("name", [name for name in GRIDS if name != "table3"])
 @pytest.mark.parametrize("dataset", ["digits", "mnist", "fashion_mnist", "cifar10", "cifar100"])
 def test_every_grid_is_made_of_runs_that_differ(name, dataset, profile):
-    for protocol, seeds in itertools.product(("paper", "released"), (1, 3)):
+    seeds = 2
+    for protocol in ("paper", "released"):
         configs = grid(name, dataset, profile, protocol, seeds)
         d2l = 0 if protocol == "paper" else sum(cell[0] == "d2l" for cell in GRIDS[name][1])
         assert len({config.run_id for config in configs}) == len(configs) == seeds * (CELLS[name] - d2l)

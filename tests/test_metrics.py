@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from sce_lib import metrics
 from sce_lib.losses import CrossEntropy, MeanAbsoluteError, SymmetricCrossEntropy
 
-settings.register_profile("short", max_examples=40)
-settings.load_profile("short")
+few = settings(max_examples=40)
 
 
 @st.composite
@@ -39,6 +38,7 @@ def same(a, b):
     return np.testing.assert_allclose(np.asarray(a, dtype=float), np.asarray(b, dtype=float), rtol=1e-12)
 
 
+@few
 @given(samples())
 def test_accuracies_and_counts(data):
     true, _, predictions, k = data
@@ -54,6 +54,7 @@ def test_accuracies_and_counts(data):
     assert int(table.sum()) == int(predicted.sum()) == len(true)
 
 
+@few
 @given(probabilities())
 def test_confidence_over_the_clean_portion_by_true_class(data):
     p, true, labels, k = data
@@ -70,6 +71,7 @@ def test_confidence_over_the_clean_portion_by_true_class(data):
     assert torch.isnan(rows).logical_or((rows - 1).abs() < 1e-9).all()
 
 
+@few
 @given(probabilities())
 def test_margins(data):
     p, _, labels, _ = data
@@ -81,6 +83,7 @@ def test_margins(data):
     assert torch.equal(metrics.margins(p, labels) > 0, p.argmax(1) == labels)
 
 
+@few
 @given(probabilities())
 def test_class_means_of_vectors_and_of_any_float(data):
     p, true, _, k = data
@@ -99,6 +102,7 @@ def test_no_samples_have_no_mean():
     assert torch.isnan(metrics.clean_confidence(torch.zeros(0, 3), empty, empty.bool())).all()
 
 
+@few
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 6), st.floats(0.01, 5), st.floats(-9, -0.5))
 def test_gradient_weight_is_equation_10_and_what_finite_differences_give(seed, alpha, beta, A):
     rng = np.random.default_rng(seed)
