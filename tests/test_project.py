@@ -145,8 +145,8 @@ def test_one_address():
     url = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["repository-code"] == url
     owner = url.rsplit("/", 1)[0]
-    for page in PAGES:
-        assert set(re.findall(rf"{re.escape(owner)}/[\w-]+", (ROOT / page).read_text())) <= {url}
+    for page in [ROOT / "README.md", *ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.ipynb")]:
+        assert set(re.findall(rf"{re.escape(owner)}/[\w-]+", page.read_text())) <= {url}, page
 
 
 def test_ci_calls_both_commands():
