@@ -40,7 +40,13 @@ def test_what_the_paper_states():
     """§5.1 and §5.2 with the footnote, value by value."""
     section51 = RunConfig.preset("cifar10", "sl", "symmetric-0.4", profile="full", section="5.1")
     sgd = section51.optimisation
-    assert (sgd.lr, sgd.momentum, sgd.weight_decay, sgd.milestones, sgd.epochs) == (0.01, 0.9, 1e-4, (40, 80), 120)
+    assert (sgd.lr, sgd.momentum, sgd.weight_decay, sgd.milestones, sgd.epochs) == (
+        0.01,
+        0.9,
+        1e-4,
+        (40, 80),
+        120,
+    )
     assert (section51.method.alpha, section51.method.beta, section51.method.A) == (0.1, 1.0, -6.0)
     for dataset, weights, milestones, epochs, model in (
         ("mnist", (0.01, 1.0), (10, 30), 50, "cnn4"),
@@ -63,8 +69,17 @@ def test_what_the_released_code_does():
     config = RunConfig.preset("cifar10", "sl", "symmetric-0.4", "released", "full")
     sgd = config.optimisation
     assert config.method.A == pytest.approx(RELEASED_A) == pytest.approx(-9.2103, abs=1e-4)
-    assert (sgd.weight_decay, sgd.lr_decay, sgd.fc1_weight_decay, sgd.milestones_late) == (0, 1e-4, 0.02, True)
-    assert (config.augmentation.shift, config.noise.variant, config.normalisation) == (0.2, "released", "pixel_mean")
+    assert (sgd.weight_decay, sgd.lr_decay, sgd.fc1_weight_decay, sgd.milestones_late) == (
+        0,
+        1e-4,
+        0.02,
+        True,
+    )
+    assert (config.augmentation.shift, config.noise.variant, config.normalisation) == (
+        0.2,
+        "released",
+        "pixel_mean",
+    )
     # The runs share one noisy label set.
     other = RunConfig.preset("cifar10", "sl", "symmetric-0.4", "released", "full", seed=4)
     assert other.noise_seed == config.noise_seed
@@ -146,3 +161,35 @@ def test_stages_are_the_papers():
     stages = RunConfig.preset("cifar10", "ce", profile="laptop").stages
     assert len(stages) == 4
     assert stages[-1] == 30
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"noise": 0.4}, r"0\.4.*symmetric-RATE"),
+        ({"noise": ("symmetric",)}, "symmetric-RATE"),
+        ({"noise": "symmetric-nan"}, "nan"),
+        ({"noise": {"kind": "symmetric", "rate": 0.4}}, "symmetric-RATE"),
+        ({"dataset": "../elsewhere"}, "elsewhere"),
+        ({"dataset": "a/b"}, "a/b"),
+        ({"dataset": ""}, "dataset"),
+        ({"augmentation": {"shift": 2.5}}, r"2\.5.*whole pixels"),
+        ({"method": {"name": "d2l", "window": 5, "first_epoch": 5, "beta": 1.0}}, "give A"),
+    ],
+)
+def test_what_would_pass_unnoticed_is_refused(fields, named):
+    arguments = {"dataset": "digits", "method": "ce"} | fields
+    with pytest.raises(ValueError, match=named):
+        RunConfig.preset(**arguments)
+
+
+def test_noise_that_is_none_keeps_nothing_of_what_it_was_and_lets_nothing_through():
+    assert (
+        Noise(kind="none", noise_seed=3) == Noise(kind="symmetric", variant="released", rate=0.0) == Noise()
+    )
+    with pytest.raises(ValidationError, match="rat"):
+        Noise.model_validate({"kind": "symmetric", "rat": 0.4})
+    with pytest.raises(ValidationError, match="worse_label"):
+        Noise(label_set="worse_label")
+    with pytest.raises(ValidationError, match="worse_label"):
+        Noise(kind="symmetric", rate=0.4, label_set="worse_label")
