@@ -327,7 +327,7 @@ def train(
     >>> import tempfile
     >>> config = RunConfig.preset("digits", "sl", "symmetric-0.4", profile="smoke")
     >>> record = train(config, "cpu", checkpoints=tempfile.mkdtemp())
-    >>> record.provenance.noise_rate
+    >>> round(record.provenance.noise_rate, 2)
     0.4
     """
     resolved = resolve_device(device)
