@@ -196,4 +196,4 @@ def local_intrinsic_dimensionality(features: Tensor, k: int = 20) -> Tensor:
     distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
     distances.fill_diagonal_(math.inf)
     nearest = distances.topk(k, largest=False).values.clamp(min=torch.finfo(torch.float64).tiny)
-    return -1 / (nearest / nearest[:, -1:]).log().mean(1)
+    return 1 / (nearest[:, -1:] / nearest).log().mean(1)  # this way round no spread at all is +inf
