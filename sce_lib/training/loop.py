@@ -124,6 +124,9 @@ class _Run:
         self.epochs: list[EpochRecord] = []
         self.stages: list[StageRecord] = []
         self.seconds = 0.0
+        self.git_commit = (
+            _git_commit()
+        )  # now: a long run may end under a later commit than it was loaded from
 
     def state(self) -> dict[str, Any]:
         return {
@@ -228,7 +231,7 @@ class _Run:
             best_epoch=best.epoch,
             confusion=metrics.confusion_matrix(task.test_labels, predictions, task.num_classes).tolist(),
             embedding=embed(self.model, task),
-            provenance=_provenance(task, self.device, self.seconds),
+            provenance=_provenance(task, self.device, self.seconds, self.git_commit),
         )
 
 
@@ -240,7 +243,7 @@ def _git_commit() -> str | None:
         return None
 
 
-def _provenance(task: Task, device: torch.device, seconds: float) -> Provenance:
+def _provenance(task: Task, device: torch.device, seconds: float, git_commit: str | None) -> Provenance:
     on_cpu = device.type == "cpu"
     return Provenance(
         source=task.data.source,
@@ -260,7 +263,7 @@ def _provenance(task: Task, device: torch.device, seconds: float) -> Provenance:
         device="cpu" if on_cpu else torch.cuda.get_device_name(device),
         threads=torch.get_num_threads(),
         seconds=round(seconds, 1),
-        git_commit=_git_commit(),
+        git_commit=git_commit,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
