@@ -130,11 +130,12 @@ def collect(
     ledger = Ledger() if ledger is None else ledger
     if train_missing:
         return [ensure(config, ledger, device) for config in configs]
-    absent = missing(configs, ledger)
+    found = {config: ledger.get(config) for config in configs}
+    absent = [config for config, record in found.items() if record is None]
     if absent:
         names = "\n  ".join(f"{config.dataset}/{config.run_id}" for config in absent)
         raise MissingRuns(
             f"{len(absent)} of {len(configs)} runs are not in {ledger.root}:\n  {names}\n"
             "Set train_missing=True to train them here, or make them with `sce sweep`."
         )
-    return present(configs, ledger)
+    return [record for config in configs if (record := found[config]) is not None]

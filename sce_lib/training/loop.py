@@ -124,9 +124,8 @@ class _Run:
         self.epochs: list[EpochRecord] = []
         self.stages: list[StageRecord] = []
         self.seconds = 0.0
-        self.git_commit = (
-            _git_commit()
-        )  # now: a long run may end under a later commit than it was loaded from
+        # Asked for now: a long run may end under a later commit than its code was loaded from.
+        self.git_commit = _git_commit()
 
     def state(self) -> dict[str, Any]:
         return {

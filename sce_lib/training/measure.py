@@ -105,9 +105,7 @@ def embed(model: nn.Module, task: Task) -> Embedding | None:
     wanted = min(task.config.embedding, len(task.test_labels))
     if wanted < 2:
         return None
-    chosen = torch.as_tensor(stratified_subset(task.test_labels.cpu(), wanted, seed=0)).to(
-        task.test_images.device
-    )
+    chosen = stratified_subset(task.test_labels, wanted, seed=0)
     features = outputs(model, task, task.test_images[chosen], features=True).cpu().numpy()
     if (features == features[0]).all():  # t-SNE would end the whole process
         return None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sce_lib.augment import augment, normalise
 from sce_lib.config import RunConfig
-from sce_lib.datasets import ImageData, load_dataset, pixel_statistics, stratified_subset
+from sce_lib.datasets import ImageData, load_dataset, stratified_subset, training_statistics
 from sce_lib.noise import NoisyLabels, asymmetric_matrix, corrupt, load_human_labels, symmetric_matrix
 from sce_lib.paths import data_root
 
@@ -102,12 +102,12 @@ def _noisy_labels(
 
 
 def _statistics(config: RunConfig, data: ImageData) -> tuple[Tensor, Tensor]:
-    statistics = pixel_statistics(data.train_images)
+    if config.normalisation == "scale":
+        return torch.zeros(()), torch.ones(())
+    statistics = training_statistics(data)
     if config.normalisation == "channel":
         return statistics.mean, statistics.std
-    if config.normalisation == "pixel_mean":
-        return statistics.pixel_mean, torch.ones(())
-    return torch.zeros(()), torch.ones(())
+    return statistics.pixel_mean, torch.ones(())
 
 
 def prepare(
