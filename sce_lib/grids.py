@@ -1,6 +1,7 @@
 """From a figure or table of the paper to the runs that it needs."""
 
 from sce_lib.config import RunConfig
+from sce_lib.config.presets import RELEASED_A
 from sce_lib.config.schema import SL, Part, Profile, Protocol, Section
 
 Cell = tuple[str | Part, str]
@@ -18,6 +19,8 @@ _FIGURE8 = [
     *(SL(alpha=alpha, beta=1.0, A=-6.0) for alpha in (1.0, 0.5, 0.1, 0.01)),
     *(SL(alpha=alpha, beta=1.0, A=A) for alpha in (0.1, 1.0) for A in (-8.0, -4.0, -2.0)),
 ]
+# log 0 := A beside Fig. 8: the released code's value, and another pair with beta * A = -6.
+_FLOOR = [SL(alpha=0.1, beta=1.0, A=RELEASED_A), SL(alpha=0.1, beta=1.5, A=-4.0)]
 _ABLATION = ("ce", "2ce", "5ce", "rce", "2rce", "5rce", "sl")
 
 GRIDS: dict[str, tuple[Section | None, list[Cell]]] = {
@@ -29,6 +32,8 @@ GRIDS: dict[str, tuple[Section | None, list[Cell]]] = {
     "figure6": ("5.1", [("sl", "symmetric-0.4")]),
     "figure7": ("5.1", _CE_AND_SL_60),
     "figure8": ("5.1", [(method, "symmetric-0.6") for method in _FIGURE8]),
+    "floor": ("5.1", [(method, "symmetric-0.6") for method in _FLOOR]),
+    "ce_and_sl": ("5.1", [(m, n) for n in ("none", "symmetric-0.4", "symmetric-0.6") for m in ("ce", "sl")]),
     "figure9a": ("5.1", [(method, "symmetric-0.6") for method in _ABLATION]),
     "figure9b": ("5.2", [(method, "symmetric-0.6") for method in TABLE1_METHODS]),
     "table1": ("5.2", [(method, noise) for method in TABLE1_METHODS for noise in TABLE1_NOISE]),

@@ -1,0 +1,33 @@
+"""The paper's claims, measured: a quantity for each, a rule fixed beforehand, a verdict.
+
+The rules stand in ``data/paper/claims.csv``: a claim `agrees` where the mean of its quantity over the seeds
+reaches the threshold, `agrees in direction` where it reaches the weaker direction alone, and else
+`disagrees`; without records it is `not tested`. A quantity that compares runs pairs them by seed, and uses
+the seeds alone that all of them have.
+"""
+
+from sce_lib.claims.evidence import Evidence
+from sce_lib.claims.quantities import QUANTITIES
+from sce_lib.claims.verdicts import (
+    AGREES,
+    DISAGREES,
+    IN_DIRECTION,
+    NOT_TESTED,
+    judge,
+    load_claims,
+    require,
+    verdicts,
+)
+
+__all__ = [
+    "AGREES",
+    "DISAGREES",
+    "IN_DIRECTION",
+    "NOT_TESTED",
+    "QUANTITIES",
+    "Evidence",
+    "judge",
+    "load_claims",
+    "require",
+    "verdicts",
+]

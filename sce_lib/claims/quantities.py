@@ -1,0 +1,259 @@
+"""The quantities that claims are judged by: from evidence to a value for each seed.
+
+Each stands for a sentence of the paper, in terms that a record holds. A difference between two settings is
+NaN for a seed that one of them lacks.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import silhouette_score
+from sklearn.neighbors import NearestNeighbors
+
+from sce_lib.claims.evidence import Evidence
+from sce_lib.config.presets import RELEASED_A
+from sce_lib.config.schema import SL, Part
+from sce_lib.ledger import RunRecord, StageRecord
+
+# The paper's epochs 10, 50 and 100 of 120, and the last one; a short run may have fewer stages.
+_STAGES = {"early": 0, "middle": -3, "late": -2, "end": -1}
+# "Converges slowly" is about the first third of training, before the first drop of the learning rate.
+EARLY_SHARE = 1 / 3
+NEIGHBOURS = 10
+
+
+# --- Chapter 2: what cross entropy learns of each class. ---------------------------------------------
+def _by_seed(records: Sequence[RunRecord], stage: str, values: Callable[[StageRecord], Any]) -> pd.DataFrame:
+    """Return per-class values of a stage: a row a seed, a column a class. Differences align by seed."""
+    looks = {r.config.seed: r.stages[max(_STAGES[stage], -len(r.stages))] for r in records}
+    return pd.DataFrame({seed: values(look) for seed, look in looks.items()}, dtype=float).T
+
+
+def _classwise(records: Sequence[RunRecord], stage: str) -> pd.DataFrame:
+    return _by_seed(records, stage, lambda look: look.classwise_accuracy)
+
+
+def _spread(records: Sequence[RunRecord], stage: str) -> pd.Series:
+    accuracy = _classwise(records, stage)
+    return accuracy.max(axis=1) - accuracy.min(axis=1)
+
+
+def _gap(evidence: Evidence, method: str = "ce") -> pd.DataFrame:
+    """Return what noise costs each class late in training, against CE on clean labels."""
+    return _classwise(evidence.of("ce", "clean"), "late") - _classwise(evidence.of(method), "late")
+
+
+def _easy_beyond_hard(values: pd.DataFrame, evidence: Evidence) -> pd.Series:
+    return values[evidence.easy].mean(axis=1) - values[evidence.hard].mean(axis=1)
+
+
+def _easy_drop(evidence: Evidence) -> pd.Series:
+    drop = _classwise(evidence.of("ce"), "middle") - _classwise(evidence.of("ce"), "late")
+    return drop[evidence.easy].mean(axis=1)
+
+
+def _end_confidence(evidence: Evidence, method: str = "ce") -> pd.DataFrame:
+    """Return the mean probabilities over the clean portion of the hardest class, at the end."""
+    return _by_seed(evidence.of(method), "end", lambda look: look.confidence[evidence.hardest])
+
+
+def _other_confidence(evidence: Evidence, method: str) -> pd.Series:
+    """Return the largest of those probabilities at another class."""
+    return _end_confidence(evidence, method).drop(columns=evidence.hardest).max(axis=1)
+
+
+def _confidence_lead(evidence: Evidence) -> pd.Series:
+    return _end_confidence(evidence)[evidence.hardest] - _other_confidence(evidence, "ce")
+
+
+def _true_positives(evidence: Evidence, method: str = "ce") -> pd.DataFrame:
+    """Return the portion of each class's training samples that is predicted rightly at the end."""
+    return _by_seed(
+        evidence.of(method), "end", lambda look: look.correct / np.add(look.clean.count, look.flipped.count)
+    )
+
+
+def _scores(records: Sequence[RunRecord], score: Callable[[RunRecord], float]) -> pd.Series:
+    return pd.Series({record.config.seed: score(record) for record in records}, dtype=float)
+
+
+def _last(evidence: Evidence, method: str | Part) -> pd.Series:
+    return _scores(evidence.of(method), lambda record: record.last_accuracy)
+
+
+def _overfitting(evidence: Evidence, method: str | Part) -> pd.Series:
+    """Return what is lost again: the best epoch's test accuracy less the last one's."""
+    return _scores(evidence.of(method), lambda record: record.best_accuracy - record.epochs[-1].test_accuracy)
+
+
+def _under_learning_beyond_overfitting(evidence: Evidence) -> pd.Series:
+    clean = _scores(evidence.of("ce", "clean"), lambda record: record.epochs[-1].test_accuracy)
+    best = _scores(evidence.of("ce"), lambda record: record.best_accuracy)
+    return (clean - best) - _overfitting(evidence, "ce")
+
+
+def _neighbour_purity(record: RunRecord, label: int | None = None) -> float:
+    """Return how many of a point's nearest in the embedding are of its class, averaged over points."""
+    if record.embedding is None or len(record.embedding.labels) <= NEIGHBOURS:
+        return float("nan")
+    points = np.column_stack([record.embedding.x, record.embedding.y])
+    labels = np.array(record.embedding.labels)
+    nearest = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(points).kneighbors(return_distance=False)
+    same = (labels[nearest] == labels[:, None]).mean(axis=1)
+    return float(same.mean() if label is None else same[labels == label].mean())
+
+
+def _silhouette(record: RunRecord) -> float:
+    """Return how much nearer embedded points are to their own class than to the next, from -1 to 1."""
+    if record.embedding is None or len(set(record.embedding.labels)) < 2:
+        return float("nan")
+    points = np.column_stack([record.embedding.x, record.embedding.y])
+    return float(silhouette_score(points, record.embedding.labels))
+
+
+def _purity(evidence: Evidence, method: str, noise: str | None = None) -> pd.Series:
+    return _scores(evidence.of(method, noise), _neighbour_purity)
+
+
+# --- Chapter 6: what symmetric cross entropy changes. ------------------------------------------------
+def _sl_gain(evidence: Evidence, stage: str = "end") -> pd.DataFrame:
+    """Return what SL adds to each class's test accuracy at a stage."""
+    return _classwise(evidence.of("sl"), stage) - _classwise(evidence.of("ce"), stage)
+
+
+def _clean_share(evidence: Evidence, method: str, stage: str) -> pd.DataFrame:
+    """Return the share of the training set's gradient that each class's clean samples get."""
+    return _by_seed(evidence.of(method), stage, lambda look: look.clean.gradient_share)
+
+
+def _hard_of_clean_share(evidence: Evidence, method: str) -> pd.Series:
+    """Return the hard classes' part of what clean samples get early in training."""
+    share = _clean_share(evidence, method, "early")
+    return share[evidence.hard].sum(axis=1) / share.sum(axis=1)
+
+
+def _memorised(evidence: Evidence, method: str) -> pd.Series:
+    """Return the portion of flipped samples predicted as the label they were given, at the end."""
+    fitted = _by_seed(evidence.of(method), "end", lambda look: look.flipped.fitted)
+    return fitted.mean(axis=1)
+
+
+# --- Chapter 7: which part of it does the work. ------------------------------------------------------
+def sl_setting(alpha: float, A: float, beta: float = 1.0) -> SL:
+    """Return SL at a point of Fig. 8.
+
+    Examples
+    --------
+    >>> sl_setting(0.1, -6)
+    SL(name='sl', alpha=0.1, beta=1.0, A=-6.0)
+    """
+    return SL(alpha=alpha, beta=beta, A=A)
+
+
+FIGURE8_ALPHAS, FIGURE8_FLOORS = (1.0, 0.5, 0.1, 0.01), (-8.0, -6.0, -4.0, -2.0)
+_FIGURE8_FIXED_FLOOR = -6.0
+
+
+def _early_accuracy(evidence: Evidence, method: str | Part) -> pd.Series:
+    """Return the mean test accuracy over the first third of training: what a slow start costs."""
+
+    def early(record: RunRecord) -> float:
+        first = record.epochs[: max(1, round(EARLY_SHARE * len(record.epochs)))]
+        return float(np.mean([epoch.test_accuracy for epoch in first]))
+
+    return _scores(evidence.of(method), early)
+
+
+def _large_alpha_overfits(evidence: Evidence) -> pd.Series:
+    large_1, large_2, small_1, small_2 = (
+        _overfitting(evidence, sl_setting(alpha, _FIGURE8_FIXED_FLOOR)) for alpha in FIGURE8_ALPHAS
+    )
+    return (large_1 + large_2) / 2 - (small_1 + small_2) / 2
+
+
+def _tiny_alpha_slow(evidence: Evidence) -> pd.Series:
+    usual, tiny = (
+        _early_accuracy(evidence, sl_setting(alpha, _FIGURE8_FIXED_FLOOR)) for alpha in FIGURE8_ALPHAS[2:]
+    )
+    return usual - tiny
+
+
+def _range_over_floors(evidence: Evidence, alpha: float) -> pd.Series:
+    """Return the range of the last accuracies over A, where all of the paper's values have a run."""
+    accuracies = pd.concat(
+        [_last(evidence, sl_setting(alpha, floor)) for floor in FIGURE8_FLOORS], axis=1
+    ).dropna()
+    return accuracies.max(axis=1) - accuracies.min(axis=1)
+
+
+def _rce_overfitting(evidence: Evidence) -> pd.Series:
+    scaled = pd.concat([_overfitting(evidence, name) for name in ("rce", "2rce", "5rce")], axis=1)
+    return scaled.dropna().max(axis=1)
+
+
+def _same_product(evidence: Evidence) -> pd.Series:
+    """Return how far apart two pairs of beta and A end that have one product, beta * A = -6."""
+    return (_last(evidence, sl_setting(0.1, -4.0, beta=1.5)) - _last(evidence, sl_setting(0.1, -6.0))).abs()
+
+
+def _released_floor(evidence: Evidence) -> pd.Series:
+    """Return how far the released code's A ends from the paper's -6 and -4, the larger of the two."""
+    released = _last(evidence, sl_setting(0.1, RELEASED_A))
+    papers = [_last(evidence, sl_setting(0.1, floor)) for floor in (-6.0, -4.0)]
+    return pd.concat([(released - paper).abs() for paper in papers], axis=1).dropna().max(axis=1)
+
+
+def _best_part(evidence: Evidence) -> pd.Series:
+    parts = pd.concat([_last(evidence, "ce"), _last(evidence, "rce")], axis=1).dropna()
+    return parts.max(axis=1)
+
+
+QUANTITIES: dict[str, Callable[[Evidence], pd.Series]] = {
+    "early_spread_clean": lambda e: _spread(e.of("ce", "clean"), "early"),
+    "early_spread_noisy": lambda e: _spread(e.of("ce"), "early"),
+    "spread_shrinks_clean": lambda e: (
+        _spread(e.of("ce", "clean"), "early") - _spread(e.of("ce", "clean"), "late")
+    ),
+    "spread_amplified": lambda e: _spread(e.of("ce"), "late") - _spread(e.of("ce", "clean"), "late"),
+    "hardest_gap": lambda e: _gap(e)[e.hardest],
+    "hard_gap_beyond_easy": lambda e: -_easy_beyond_hard(_gap(e), e),
+    "easy_drop": _easy_drop,
+    "under_learning_beyond_overfitting": _under_learning_beyond_overfitting,
+    "hardest_confidence": lambda e: _end_confidence(e)[e.hardest],
+    "hardest_confidence_lead": _confidence_lead,
+    "true_positives_gap": lambda e: _easy_beyond_hard(_true_positives(e), e),
+    "sl_gain_hard": lambda e: _sl_gain(e)[e.hard].mean(axis=1),
+    "sl_gain": lambda e: _last(e, "sl") - _last(e, "ce"),
+    "purity_lost": lambda e: _purity(e, "ce", "clean") - _purity(e, "ce"),
+    "hardest_purity": lambda e: _scores(e.of("ce"), lambda r: _neighbour_purity(r, e.hardest)),
+    "lsr_hard_gap": lambda e: _gap(e, "lsr")[e.hard].mean(axis=1),
+    "lsr_eases": lambda e: _overfitting(e, "ce") - _overfitting(e, "lsr"),
+    "sl_smallest_gain": lambda e: _sl_gain(e).min(axis=1),
+    "sl_gain_hard_beyond_easy": lambda e: -_easy_beyond_hard(_sl_gain(e), e),
+    "sl_confidence": lambda e: _end_confidence(e, "sl")[e.hardest],
+    "sl_confidence_gain": lambda e: _end_confidence(e, "sl")[e.hardest] - _end_confidence(e)[e.hardest],
+    "sl_other_confidence": lambda e: _other_confidence(e, "sl"),
+    "sl_true_positives": lambda e: _true_positives(e, "sl").min(axis=1),
+    "sl_true_positives_gain": lambda e: (_true_positives(e, "sl") - _true_positives(e)).min(axis=1),
+    "sl_purity_gain": lambda e: _purity(e, "sl") - _purity(e, "ce"),
+    "sl_silhouette_gain": lambda e: _scores(e.of("sl"), _silhouette) - _scores(e.of("ce"), _silhouette),
+    "sl_early_gain_hard": lambda e: _sl_gain(e, "early")[e.hard].mean(axis=1),
+    "sl_hard_share": lambda e: _hard_of_clean_share(e, "sl") - _hard_of_clean_share(e, "ce"),
+    "sl_clean_share": lambda e: (
+        _clean_share(e, "sl", "end").sum(axis=1) - _clean_share(e, "ce", "end").sum(axis=1)
+    ),
+    "sl_memorises_less": lambda e: _memorised(e, "ce") - _memorised(e, "sl"),
+    "large_alpha_overfits": _large_alpha_overfits,
+    "tiny_alpha_slow": _tiny_alpha_slow,
+    "floor_range": lambda e: _range_over_floors(e, alpha=0.1),
+    "floor_range_growth": lambda e: _range_over_floors(e, alpha=1.0) - _range_over_floors(e, alpha=0.1),
+    "same_product": _same_product,
+    "released_floor": _released_floor,
+    "ce_scaled_gain": lambda e: _last(e, "5ce") - _last(e, "ce"),
+    "ce_scaled_overfits": lambda e: _overfitting(e, "5ce") - _overfitting(e, "ce"),
+    "rce_overfitting": _rce_overfitting,
+    "rce_slow": lambda e: _early_accuracy(e, "sl") - _early_accuracy(e, "rce"),
+    "sl_beyond_its_parts": lambda e: _last(e, "sl") - _best_part(e),
+}
