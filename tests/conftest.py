@@ -69,11 +69,16 @@ def make_record():
         curve=None,
         last=None,
         dataset="digits",
+        clean_share=None,
+        flipped_fitted=None,
+        embedding=None,
         **changes,
     ):
         config = RunConfig.preset(dataset, method, noise, profile="smoke", seed=seed, **changes)
         k, size = len(stages[0]), 100
         zeros = {"accuracy": [0.0] * k, "fitted": [0.0] * k, "margin": [0.0] * k, "gradient_share": [0.0] * k}
+        clean = zeros | {"gradient_share": clean_share or [0.0] * k}
+        flipped = zeros | {"fitted": flipped_fitted or [0.0] * k}
         looks = [
             StageRecord(
                 epoch=epoch,
@@ -82,8 +87,8 @@ def make_record():
                 confidence=confidence or np.full((k, k), 1 / k).tolist(),
                 predicted=[size] * k,
                 correct=correct or [size // 2] * k,
-                clean=GroupRecord(count=[60] * k, **zeros),
-                flipped=GroupRecord(count=[40] * k, **zeros),
+                clean=GroupRecord(count=[60] * k, **clean),
+                flipped=GroupRecord(count=[40] * k, **flipped),
             )
             for epoch, accuracies in zip(config.stages, stages, strict=True)
         ]
@@ -108,6 +113,7 @@ def make_record():
             best_accuracy=curve[best],
             best_epoch=best + 1,
             confusion=np.eye(k, dtype=int).tolist(),
+            embedding=embedding,
             provenance=Provenance(
                 source="made by hand",
                 fingerprint="0" * 64,

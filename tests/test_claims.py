@@ -21,7 +21,10 @@ from sce_lib.claims import (
     require,
     verdicts,
 )
-from sce_lib.ledger import MissingRuns
+from sce_lib.config.presets import RELEASED_A
+from sce_lib.config.schema import CE as CrossEntropy
+from sce_lib.config.schema import SL
+from sce_lib.ledger import Embedding, MissingRuns
 
 NOISY = "symmetric-0.4"
 number = st.floats(-10, 10)
@@ -35,7 +38,9 @@ def test_the_rules_are_whole():
     claims = load_claims()
     assert claims.index.is_unique
     assert set(claims["comparison"]) <= {"at_least", "at_most"}
-    assert claims[["chapter", "figure", "claim", "threshold", "direction"]].notna().all(axis=None)
+    needed = ["chapter", "figure", "source", "noise", "claim", "threshold", "direction"]
+    assert claims[needed].notna().all(axis=None)
+    assert set(claims["source"]) == {"paper", "this book"}
     # The direction is the weaker demand.
     sign = np.where(claims["comparison"] == "at_least", 1, -1)
     assert (sign * claims["threshold"] > sign * claims["direction"]).all()
@@ -62,31 +67,65 @@ def test_judge_at_the_thresholds():
 
 CLEAN = [(0.3, 0.5, 0.7, 0.8, 0.9), (0.6, 0.7, 0.8, 0.85, 0.95), (0.8, 0.85, 0.9, 0.92, 0.95)]
 CE = [(0.1, 0.3, 0.6, 0.7, 0.9), (0.4, 0.55, 0.7, 0.8, 0.95), (0.4, 0.5, 0.65, 0.75, 0.85)]
+SL_STAGES = [(0.2, 0.3, 0.7, 0.7, 0.9), *CE[1:], (0.6, 0.7, 0.8, 0.85, 0.9)]
 # Five classes: the hardest two are 0 and 1, the easiest two are 3 and 4.
 CONFIDENCE = [[0.5, 0.1, 0.2, 0.1, 0.1], *(np.eye(5)[1:].tolist())]
+SL_CONFIDENCE = [[0.9, 0.01, 0.06, 0.02, 0.01], *(np.eye(5)[1:].tolist())]
+
+
+def clusters(strays):
+    """Return five clusters of twelve points far apart, with some of class 0 put into the one of class 1."""
+    labels = np.repeat(np.arange(5), 12)
+    spread = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+    centres = 100.0 * np.array([(0, 0), (1, 0), (0, 1), (1, 1), (0, 2)])
+    places = np.where((labels == 0) & (np.arange(60) < strays), 1, labels)
+    x, y = (centres[places] + spread).T
+    return Embedding(labels=labels.tolist(), x=x.tolist(), y=y.tolist())
 
 
 @pytest.fixture
 def chapter(make_record):
-    """Return a maker of one seed's records, each number of which is known."""
+    """Return a maker of one seed's records of CE, LSR and SL, each number of which is known."""
 
-    def make(seed, shift=0.0):
+    def make(seed, shift=0.0, noise=NOISY):
         def up(values):
             return tuple(value + shift for value in values)
 
-        clean = make_record("ce", "clean", seed, stages=[*CLEAN, up(CLEAN[2])], curve=[0.3, 0.7, 0.9])
+        clean = make_record(
+            "ce",
+            "clean",
+            seed,
+            stages=[*CLEAN, up(CLEAN[2])],
+            curve=[0.3, 0.7, 0.9],
+            embedding=clusters(0),
+        )
         ce = make_record(
             "ce",
-            NOISY,
+            noise,
             seed,
             stages=[*CE, up(CE[2])],
             confidence=CONFIDENCE,
             correct=[40, 50, 60, 80, 90],
             curve=[0.2, 0.7, 0.6],
             last=0.61 + shift,
+            clean_share=[0.1, 0.1, 0.1, 0.2, 0.1],
+            flipped_fitted=[0.4, 0.5, 0.6, 0.5, 0.5],
+            embedding=clusters(12),
         )
-        sl = make_record("sl", NOISY, seed, stages=[*CE, (0.6, 0.7, 0.8, 0.85, 0.9)], last=0.77)
-        return [clean, ce, sl]
+        sl = make_record(
+            "sl",
+            noise,
+            seed,
+            stages=SL_STAGES,
+            confidence=SL_CONFIDENCE,
+            correct=[70, 82, 90, 95, 95],
+            last=0.77,
+            clean_share=[0.2, 0.2, 0.1, 0.2, 0.1],
+            flipped_fitted=[0.1, 0.1, 0.1, 0.1, 0.2],
+            embedding=clusters(0),
+        )
+        lsr = make_record("lsr", noise, seed, stages=[*CE, up(CE[2])], curve=[0.2, 0.65, 0.62])
+        return [clean, ce, sl, lsr]
 
     return make
 
@@ -105,15 +144,115 @@ KNOWN = {
     "true_positives_gap": (0.8 + 0.9) / 2 - (0.4 + 0.5) / 2,
     "sl_gain_hard": (0.2 + 0.2) / 2,
     "sl_gain": 0.77 - 0.61,
+    "lsr_hard_gap": (0.4 + 0.35) / 2,
+    "lsr_eases": (0.7 - 0.6) - (0.65 - 0.62),
+    "sl_smallest_gain": 0.05,
+    "sl_gain_hard_beyond_easy": (0.2 + 0.2) / 2 - (0.1 + 0.05) / 2,
+    "sl_confidence": 0.9,
+    "sl_confidence_gain": 0.9 - 0.5,
+    "sl_other_confidence": 0.06,
+    "sl_true_positives": 0.7,
+    "sl_true_positives_gain": 0.05,
+    "sl_early_gain_hard": (0.1 + 0.0) / 2,
+    "sl_hard_share": 0.4 / 0.8 - 0.2 / 0.6,
+    "sl_clean_share": 0.8 - 0.6,
+    "sl_memorises_less": 0.5 - 0.12,
 }
+OF_EMBEDDINGS = {"purity_lost", "hardest_purity", "sl_purity_gain", "sl_silhouette_gain"}
+OF_ABLATIONS = set(load_claims(7)["quantity"])
 
 
-@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_every_quantity_is_checked_on_records_made_by_hand():
+    assert KNOWN.keys() | OF_EMBEDDINGS | OF_ABLATIONS == QUANTITIES.keys()
+
+
+@pytest.mark.parametrize("quantity", KNOWN)
 def test_quantities_of_records_made_by_hand(chapter, quantity):
     evidence = Evidence([*chapter(0), *chapter(1)])
     values = QUANTITIES[quantity](evidence)
     assert list(values.index) == [0, 1]
     assert values.to_numpy() == pytest.approx(KNOWN[quantity])
+
+
+def test_quantities_of_embeddings(chapter, make_record):
+    """Class 0 lies within class 1's cluster with CE under noise, and every class apart from all else."""
+    evidence = Evidence(chapter(0))
+    values = {name: QUANTITIES[name](evidence)[0] for name in OF_EMBEDDINGS}
+    # In a cluster of 12 and 12, about half of the ten nearest are of one's own class.
+    assert 0.2 < values["hardest_purity"] < 0.8
+    assert values["purity_lost"] == pytest.approx(values["sl_purity_gain"])
+    assert 0.1 < values["purity_lost"] < 0.4  # two classes of five lose about a half
+    assert 0.2 < values["sl_silhouette_gain"] < 0.8
+    bare = Evidence([make_record(), make_record("ce", NOISY), make_record("sl", NOISY)])
+    assert all(QUANTITIES[name](bare).isna().all() for name in OF_EMBEDDINGS)
+
+
+@pytest.fixture
+def ablations(make_record):
+    """Return records of Figs. 8 and 9a with known accuracies: a curve over three epochs, and the last one."""
+
+    def make(seed=0):
+        def of(method, curve, last):
+            return make_record(method, "symmetric-0.6", seed, curve=curve, last=last, section="5.1")
+
+        sl = {(0.1, -6.0): 0.70, (0.1, -8.0): 0.71, (0.1, -4.0): 0.69, (0.1, -2.0): 0.68}
+        sl |= {(1.0, -6.0): 0.55, (1.0, -8.0): 0.60, (1.0, -4.0): 0.50, (1.0, -2.0): 0.40}
+        sl |= {(0.5, -6.0): 0.60, (0.01, -6.0): 0.65, (0.1, RELEASED_A): 0.72}
+        lost = {1.0: 0.2, 0.5: 0.1, 0.1: 0.02, 0.01: 0.0}
+        start = {1.0: 0.5, 0.5: 0.5, 0.1: 0.4, 0.01: 0.15}
+        return [
+            *(
+                of(SL(alpha=a, beta=1.0, A=A), [start[a], last + lost[a], last], last)
+                for (a, A), last in sl.items()
+            ),
+            of(SL(alpha=0.1, beta=1.5, A=-4.0), [0.4, 0.7], 0.703),
+            *(of(name, [0.3, 0.6, 0.5], 0.5) for name in ("ce", "2ce")),
+            of("5ce", [0.3, 0.7, 0.45], 0.45),
+            of("rce", [0.1, 0.5, 0.5], 0.52),
+            of("2rce", [0.1, 0.5, 0.47], 0.47),
+            of("5rce", [0.1, 0.5, 0.49], 0.49),
+        ]
+
+    return make
+
+
+KNOWN_ABLATIONS = {
+    "large_alpha_overfits": 0.15 - 0.01,
+    "tiny_alpha_slow": 0.4 - 0.15,
+    "floor_range": 0.03,
+    "floor_range_growth": 0.20 - 0.03,
+    "same_product": 0.003,
+    "released_floor": 0.72 - 0.69,
+    "ce_scaled_gain": -0.05,
+    "ce_scaled_overfits": 0.25 - 0.1,
+    "rce_overfitting": 0.03,
+    "rce_slow": 0.4 - 0.1,
+    "sl_beyond_its_parts": 0.70 - 0.52,
+}
+
+
+@pytest.mark.parametrize("quantity", sorted(OF_ABLATIONS))
+def test_quantities_of_the_ablations(ablations, quantity):
+    values = QUANTITIES[quantity](Evidence([*ablations(0), *ablations(3)], noise="symmetric-0.6"))
+    assert list(values.index) == [0, 3]
+    assert values.to_numpy() == pytest.approx(KNOWN_ABLATIONS[quantity])
+
+
+def test_an_ablation_with_a_setting_missing_is_not_tested(ablations):
+    whole = ablations()
+    assert (verdicts(whole, chapter=7)["verdict"] != NOT_TESTED).all()
+    for absent in whole:
+        table = verdicts([record for record in whole if record is not absent], chapter=7)
+        needed = absent.config.method != CrossEntropy(scale=2.0)  # 2CE is shown, and judged by no claim
+        assert (table["verdict"] == NOT_TESTED).any() == needed
+
+
+def test_each_claim_is_judged_under_its_own_noise_unless_another_is_named(chapter):
+    table = verdicts(chapter(0, noise="symmetric-0.6"), chapter=6)
+    rates = load_claims(6)["noise"]
+    assert (table.loc[rates == "symmetric-0.6", "seeds"] == 1).all()
+    assert (table.loc[rates == NOISY, "seeds"] == 0).all()
+    assert (verdicts(chapter(0, noise="symmetric-0.6"), 6, noise="symmetric-0.6")["seeds"] == 1).all()
 
 
 def test_verdicts_of_records_made_by_hand(chapter):
@@ -196,9 +335,19 @@ def test_a_class_without_test_images_is_not_the_hardest(make_record):
 def test_evidence_that_is_missing_or_doubled_is_named(make_record):
     with pytest.raises(MissingRuns, match=r"sl under symmetric-0\.6"):
         Evidence([make_record()], noise="symmetric-0.6").of("sl")
-    twice = [make_record("ce", "clean"), make_record("5ce", "clean")]
+    twice = [make_record("ce", "clean"), make_record("ce", "clean", embedding=None, n_train=500)]
     with pytest.raises(ValueError, match=twice[1].run_id):
         Evidence(twice).of("ce", "clean")
+
+
+def test_a_name_means_the_method_as_the_paper_sets_it(make_record):
+    ours = SL(alpha=1.0, beta=1.0, A=-8.0)
+    records = [make_record(method, NOISY) for method in ("ce", "5ce", "sl", ours)]
+    evidence = Evidence(records)
+    for method, record in zip(("ce", "5ce", "sl", ours), records, strict=True):
+        assert evidence.of(method) == [record]
+    with pytest.raises(MissingRuns, match="2ce"):
+        evidence.of("2ce")
 
 
 def test_require_names_what_differs(chapter):
