@@ -160,10 +160,11 @@ KNOWN = {
 }
 OF_EMBEDDINGS = {"purity_lost", "hardest_purity", "sl_purity_gain", "sl_silhouette_gain"}
 OF_ABLATIONS = set(load_claims(7)["quantity"])
+OF_METHODS = set(load_claims(8)["quantity"]) | set(load_claims(9)["quantity"])
 
 
 def test_every_quantity_is_checked_on_records_made_by_hand():
-    assert KNOWN.keys() | OF_EMBEDDINGS | OF_ABLATIONS == QUANTITIES.keys()
+    assert KNOWN.keys() | OF_EMBEDDINGS | OF_ABLATIONS | OF_METHODS == QUANTITIES.keys()
 
 
 @pytest.mark.parametrize("quantity", KNOWN)
@@ -245,6 +246,45 @@ def test_an_ablation_with_a_setting_missing_is_not_tested(ablations):
         table = verdicts([record for record in whole if record is not absent], chapter=7)
         needed = absent.config.method != CrossEntropy(scale=2.0)  # 2CE is shown, and judged by no claim
         assert (table["verdict"] == NOT_TESTED).any() == needed
+
+
+@pytest.fixture
+def methods(make_record):
+    """Return records of every method of Tables 1 and 2 under two noises, with known accuracies."""
+    last = {"ce": 0.5, "lsr": 0.52, "bootstrap": 0.51, "forward": 0.6, "d2l": 0.55, "gce": 0.65, "sl": 0.7}
+    last |= {"forward+sl": 0.66, "lsr+sl": 0.69}
+
+    def stages(method):
+        ends = np.full(5, last[method])
+        ends[0] = {"sl": 0.6, "gce": 0.5}.get(method, 0.2)
+        return [tuple(ends)] * 4
+
+    return [
+        make_record("ce", "clean", stages=[*CLEAN, CLEAN[2]]),
+        *(make_record(name, "symmetric-0.8", last=last[name], stages=stages(name)) for name in last),
+        *(make_record(name, "symmetric-0.2", last=0.8) for name in ("sl", "gce")),
+    ]
+
+
+KNOWN_METHODS = {
+    "sl_gain": 0.2,
+    "sl_lead": 0.7 - 0.65,
+    "sl_hard_lead": ((0.6 + 0.7) - (0.5 + 0.65)) / 2,
+    "sl_above_gce": 0.05,
+    "sl_above_gce_growth": 0.05,
+    "forward_sl_gain": 0.06,
+    "lsr_sl_gain": 0.17,
+}
+
+
+@pytest.mark.parametrize("quantity", sorted(OF_METHODS))
+def test_quantities_of_the_methods(methods, quantity):
+    evidence = Evidence(methods, noise="symmetric-0.8")
+    assert QUANTITIES[quantity](evidence).to_list() == pytest.approx([KNOWN_METHODS[quantity]])
+    without = [record for record in methods if record.config.method.name != "d2l"]
+    if quantity in ("sl_lead", "sl_hard_lead"):  # the best of five is no best of six
+        with pytest.raises(MissingRuns, match="d2l"):
+            QUANTITIES[quantity](Evidence(without, noise="symmetric-0.8"))
 
 
 def test_each_claim_is_judged_under_its_own_noise_unless_another_is_named(chapter):

@@ -210,6 +210,29 @@ def _best_part(evidence: Evidence) -> pd.Series:
     return parts.max(axis=1)
 
 
+# --- Chapters 8 and 9: beside the other methods, and together with them. -----------------------------
+BASELINES = ("ce", "lsr", "bootstrap", "forward", "d2l", "gce")
+
+
+def _sl_lead(evidence: Evidence) -> pd.Series:
+    """Return how far SL ends above the best of the other methods, where all of them have a run."""
+    others = pd.concat([_last(evidence, method) for method in BASELINES], axis=1).dropna()
+    return _last(evidence, "sl") - others.max(axis=1)
+
+
+def _sl_hard_lead(evidence: Evidence) -> pd.Series:
+    """Return the same of the mean accuracy on the hard classes."""
+
+    def of_hard(method: str) -> pd.Series:
+        return _classwise(evidence.of(method), "end")[evidence.hard].mean(axis=1)
+
+    return of_hard("sl") - pd.concat([of_hard(method) for method in BASELINES], axis=1).dropna().max(axis=1)
+
+
+def _above_gce(evidence: Evidence) -> pd.Series:
+    return _last(evidence, "sl") - _last(evidence, "gce")
+
+
 QUANTITIES: dict[str, Callable[[Evidence], pd.Series]] = {
     "early_spread_clean": lambda e: _spread(e.of("ce", "clean"), "early"),
     "early_spread_noisy": lambda e: _spread(e.of("ce"), "early"),
@@ -256,4 +279,10 @@ QUANTITIES: dict[str, Callable[[Evidence], pd.Series]] = {
     "rce_overfitting": _rce_overfitting,
     "rce_slow": lambda e: _early_accuracy(e, "sl") - _early_accuracy(e, "rce"),
     "sl_beyond_its_parts": lambda e: _last(e, "sl") - _best_part(e),
+    "sl_lead": _sl_lead,
+    "sl_hard_lead": _sl_hard_lead,
+    "sl_above_gce": _above_gce,
+    "sl_above_gce_growth": lambda e: _above_gce(e) - _above_gce(e.at("symmetric-0.2")),
+    "forward_sl_gain": lambda e: _last(e, "forward+sl") - _last(e, "forward"),
+    "lsr_sl_gain": lambda e: _last(e, "lsr+sl") - _last(e, "lsr"),
 }
