@@ -1,5 +1,7 @@
 """From a figure or table of the paper to the runs that it needs."""
 
+from dataclasses import dataclass
+
 from sce_lib.config import RunConfig
 from sce_lib.config.presets import RELEASED_A
 from sce_lib.config.schema import SL, Part, Profile, Protocol, Section
@@ -23,29 +25,63 @@ _FIGURE8 = [
 _FLOOR = [SL(alpha=0.1, beta=1.0, A=RELEASED_A), SL(alpha=0.1, beta=1.5, A=-4.0)]
 _ABLATION = ("ce", "2ce", "5ce", "rce", "2rce", "5rce", "sl")
 
-GRIDS: dict[str, tuple[Section | None, list[Cell]]] = {
-    "figure1": ("5.1", [*_FIGURE2, ("lsr", "symmetric-0.4")]),
-    "figure2": ("5.1", _FIGURE2),
-    "figure3": ("5.1", [("ce", "none"), ("ce", "symmetric-0.4")]),
-    "figure4": ("5.1", [("ce", "symmetric-0.4")]),
-    "figure5": ("5.1", _CE_AND_SL_60),
-    "figure6": ("5.1", [("sl", "symmetric-0.4")]),
-    "figure7": ("5.1", _CE_AND_SL_60),
-    "figure8": ("5.1", [(method, "symmetric-0.6") for method in _FIGURE8]),
-    "floor": ("5.1", [(method, "symmetric-0.6") for method in _FLOOR]),
-    "ce_and_sl": ("5.1", [(m, n) for n in ("none", "symmetric-0.4", "symmetric-0.6") for m in ("ce", "sl")]),
-    "figure9a": ("5.1", [(method, "symmetric-0.6") for method in _ABLATION]),
-    "figure9b": ("5.2", [(method, "symmetric-0.6") for method in TABLE1_METHODS]),
-    "table1": ("5.2", [(method, noise) for method in TABLE1_METHODS for noise in TABLE1_NOISE]),
-    "table2": (
-        "5.2",
-        [
-            (method, noise)
-            for method in ("forward+sl", "lsr+sl")
-            for noise in ("symmetric-0.4", "symmetric-0.6", "asymmetric-0.4")
-        ],
+_FIDELITY: list[Cell] = [(m, f"symmetric-{rate}") for rate in (0.4, 0.6, 0.8) for m in ("ce", "sl")]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Cells of a grid that share a section's settings, and a protocol where it is the grid's to choose.
+
+    Parameters
+    ----------
+    section : str
+        Whose settings: ``"5.1"``, ``"5.2"`` or ``"5.3"``.
+    cells : list of (method, noise)
+        As `RunConfig.preset` takes them.
+    protocol : str, optional
+        The protocol of these cells; the one that is asked for where it is not given.
+    """
+
+    section: Section
+    cells: list[Cell]
+    protocol: Protocol | None = None
+
+
+_FIGURE9A = Block("5.1", [(method, "symmetric-0.6") for method in _ABLATION])
+_FIGURE9B = Block("5.2", [(method, "symmetric-0.6") for method in TABLE1_METHODS])
+
+# Each grid's blocks, by the grid's name; each cell of them is a run a seed.
+GRIDS: dict[str, tuple[Block, ...]] = {
+    "figure1": (Block("5.1", [*_FIGURE2, ("lsr", "symmetric-0.4")]),),
+    "figure2": (Block("5.1", _FIGURE2),),
+    "figure3": (Block("5.1", [("ce", "none"), ("ce", "symmetric-0.4")]),),
+    "figure4": (Block("5.1", [("ce", "symmetric-0.4")]),),
+    "figure5": (Block("5.1", _CE_AND_SL_60),),
+    "figure6": (Block("5.1", [("sl", "symmetric-0.4")]),),
+    "figure7": (Block("5.1", _CE_AND_SL_60),),
+    "figure8": (Block("5.1", [(method, "symmetric-0.6") for method in _FIGURE8]),),
+    "floor": (Block("5.1", [(method, "symmetric-0.6") for method in _FLOOR]),),
+    "ce_and_sl": (
+        Block("5.1", [(m, n) for n in ("none", "symmetric-0.4", "symmetric-0.6") for m in ("ce", "sl")]),
     ),
-    "table3": ("5.3", [(method, "none") for method in ("ce", "bootstrap", "forward", "d2l", "gce", "sl")]),
+    "figure9": (_FIGURE9A, _FIGURE9B),
+    "figure9a": (_FIGURE9A,),
+    "figure9b": (_FIGURE9B,),
+    "table1": (Block("5.2", [(method, noise) for method in TABLE1_METHODS for noise in TABLE1_NOISE]),),
+    "table2": (
+        Block(
+            "5.2",
+            [
+                (method, noise)
+                for method in ("forward+sl", "lsr+sl")
+                for noise in ("symmetric-0.4", "symmetric-0.6", "asymmetric-0.4")
+            ],
+        ),
+    ),
+    "table3": (
+        Block("5.3", [(method, "none") for method in ("ce", "bootstrap", "forward", "d2l", "gce", "sl")]),
+    ),
+    "fidelity": (Block("5.2", _FIDELITY, "paper"), Block("5.2", _FIDELITY, "released")),
 }
 
 
@@ -70,7 +106,7 @@ def grid(
     dataset : str
         Name of the data set; ``"auto"`` is `default_dataset`.
     profile, protocol : str
-        How much, and whose details.
+        How much, and whose details; ``"fidelity"`` compares both protocols, whichever is given.
     seeds : int
         Runs of each cell, at least 1.
 
@@ -90,12 +126,12 @@ def grid(
         raise ValueError(f"grid {name!r} is not known; known are {', '.join(GRIDS)}")
     if seeds < 1:
         raise ValueError(f"seeds is how many runs each cell gets, at least 1, not {seeds}")
-    section, cells = GRIDS[name]
     if dataset == "auto":
         dataset = "clothing1m" if name == "table3" else default_dataset(profile)
     return [
-        RunConfig.preset(dataset, method, noise, protocol, profile, section, seed)
+        RunConfig.preset(dataset, method, noise, block.protocol or protocol, profile, block.section, seed)
         for seed in range(seeds)
-        for method, noise in cells
-        if not (method == "d2l" and protocol == "released")
+        for block in GRIDS[name]
+        for method, noise in block.cells
+        if not (method == "d2l" and (block.protocol or protocol) == "released")
     ]

@@ -14,11 +14,15 @@ CELLS = {
     "figure6": 1,
     "figure7": 2,
     "figure8": 10,
+    "floor": 2,
+    "ce_and_sl": 6,
+    "figure9": 14,
     "figure9a": 7,
     "figure9b": 7,
     "table1": 56,
     "table2": 6,
     "table3": 6,
+    "fidelity": 12,
 }
 
 
@@ -35,11 +39,12 @@ def test_every_grid_is_made_of_runs_that_differ(name, dataset, profile):
     seeds = 2
     for protocol in ("paper", "released"):
         configs = grid(name, dataset, profile, protocol, seeds)
-        d2l = 0 if protocol == "paper" else sum(cell[0] == "d2l" for cell in GRIDS[name][1])
+        cells = [cell for block in GRIDS[name] for cell in block.cells]
+        d2l = 0 if protocol == "paper" else sum(cell[0] == "d2l" for cell in cells)
         assert len({config.run_id for config in configs}) == len(configs) == seeds * (CELLS[name] - d2l)
         assert {config.seed for config in configs} == set(range(seeds))
         assert {(c.dataset, c.profile, c.protocol, c.section) for c in configs} == {
-            (dataset, profile, protocol, GRIDS[name][0])
+            (dataset, profile, block.protocol or protocol, block.section) for block in GRIDS[name]
         }
 
 
@@ -64,6 +69,24 @@ def test_figure_8_varies_alpha_and_then_A():
     assert all(isinstance(method, SL) and method.beta == 1.0 for method in methods)
     assert [m.alpha for m in methods if m.A == -6] == [1.0, 0.5, 0.1, 0.01]
     assert {(m.alpha, m.A) for m in methods} >= set(itertools.product((0.1, 1.0), (-8.0, -6.0, -4.0, -2.0)))
+
+
+def test_figure_9_is_of_two_sections():
+    runs = [config.run_id for name in ("figure9a", "figure9b") for config in grid(name, "cifar10")]
+    assert [config.run_id for config in grid("figure9", "cifar10")] == runs
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "cifar10", "cifar100"])
+def test_fidelity_pairs_the_protocols_cell_by_cell(dataset):
+    """Each cell of one protocol has its twin in the other, of the same section, method and rate."""
+    configs = grid("fidelity", dataset, "full", seeds=2)
+    assert grid("fidelity", dataset, "full", "released", seeds=2) == configs
+    of = {p: [c for c in configs if c.protocol == p] for p in ("paper", "released")}
+    twins = [[(c.seed, c.method.name, c.noise.rate, c.section) for c in of[p]] for p in of]
+    assert twins[0] == twins[1]
+    assert {(name, rate) for _, name, rate, _ in twins[0]} == set(
+        itertools.product(("ce", "sl"), (0.4, 0.6, 0.8))
+    )
 
 
 def test_figures_share_the_runs_that_they_share():
