@@ -219,7 +219,3 @@ def check_env(device: DeviceOption = "auto") -> None:
     )
     if not complete:
         raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    app()

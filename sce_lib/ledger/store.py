@@ -1,4 +1,4 @@
-"""The ledger: one record a run, one file a record, each file checked against its own checksum."""
+"""The folder of records: one file a run, each checked against its own checksum."""
 
 import hashlib
 import json
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-from pydantic import BaseModel, ConfigDict, Field
 
 from sce_lib.config import Noise, RunConfig
 from sce_lib.files import set_aside, write_atomically
+from sce_lib.ledger.records import RunRecord
 from sce_lib.paths import ledger_root
 
 FORMAT = 1
@@ -22,137 +22,6 @@ class LedgerError(ValueError):
 
 class MissingRuns(LookupError):
     """Runs that were asked for are not in the ledger; the message says how to make them."""
-
-
-class _Kept(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class EpochRecord(_Kept):
-    """One epoch: losses and learning rate of training, accuracies on test images.
-
-    The accuracies are on `RunRecord.test_images_per_epoch` stratified test images, not always on all; that
-    of a class without a test image is None.
-    """
-
-    epoch: int = Field(ge=1)
-    learning_rate: float
-    train_loss: float
-    test_accuracy: float
-    classwise_accuracy: list[float | None]
-
-
-class GroupRecord(_Kept):
-    """What a network makes of one group of training samples (clean ones, or flipped ones), by true class.
-
-    Parameters
-    ----------
-    count : list of int
-        Samples of the group in each true class.
-    accuracy : list of float
-        Portion predicted as their *true* class; NaN is kept as None where a class has no sample.
-    fitted : list of float
-        Portion predicted as the label they were *given*: for flipped samples, what was memorised.
-    margin : list of float
-        Mean of p(given label) minus the largest other probability, in [-1, 1].
-    gradient_share : list of float
-        Share of the training set's total ``|dloss/dlogits|`` that the group's samples of a class receive; 0
-        where no sample has a gradient.
-    """
-
-    count: list[int]
-    accuracy: list[float | None]
-    fitted: list[float | None]
-    margin: list[float | None]
-    gradient_share: list[float]
-
-
-class StageRecord(_Kept):
-    """A look at the whole training set and the whole test set after a chosen epoch.
-
-    Parameters
-    ----------
-    confidence : K lists of K floats
-        Row c: the mean predicted probabilities over the clean portion of true class c.
-    predicted, correct : list of int
-        Training samples predicted as each class, and those of them whose true class it is.
-    """
-
-    epoch: int = Field(ge=1)
-    test_accuracy: float
-    classwise_accuracy: list[float | None]
-    confidence: list[list[float | None]]
-    predicted: list[int]
-    correct: list[int]
-    clean: GroupRecord
-    flipped: GroupRecord
-
-
-class Embedding(_Kept):
-    """A 2-D t-SNE embedding of the second last dense layer's outputs on test images."""
-
-    labels: list[int]
-    x: list[float]
-    y: list[float]
-
-
-class Provenance(_Kept):
-    """Where a record comes from.
-
-    Noise is given as K lists of K floats, row by true class; a class without a training image realises None.
-    """
-
-    source: str
-    fingerprint: str
-    train_images: int
-    test_images: int
-    requested_noise: list[list[float]]
-    realised_noise: list[list[float | None]]
-    noise_rate: float
-    versions: dict[str, str]
-    platform: str
-    device: str
-    threads: int
-    seconds: float
-    git_commit: str | None
-    date: str
-
-
-class RunRecord(_Kept):
-    """Everything that is kept of a run: its config, its results, its provenance.
-
-    Accuracies are in [0, 1]. `last_accuracy` is of all test images after the last epoch;
-    `best_accuracy` is the largest of the epochs' test accuracies, an oracle's choice, on
-    `test_images_per_epoch` images.
-    """
-
-    config: RunConfig
-    classes: list[str]
-    test_images_per_epoch: int
-    epochs: list[EpochRecord]
-    stages: list[StageRecord]
-    last_accuracy: float
-    best_accuracy: float
-    best_epoch: int
-    confusion: list[list[int]]
-    embedding: Embedding | None = None
-    provenance: Provenance
-
-    @property
-    def run_id(self) -> str:
-        """The name of the run, from its config."""
-        return self.config.run_id
-
-    def results(self) -> dict[str, Any]:
-        """Return what a repetition of the run must give again: all but time, place and date."""
-        kept = self.model_dump(mode="json")
-        for passing in ("seconds", "date", "git_commit", "versions", "platform", "device", "threads"):
-            del kept["provenance"][passing]
-        return kept
-
-    def final_stage(self) -> StageRecord:
-        """Return the look taken after the last epoch."""
-        return self.stages[-1]
 
 
 def _checksum(record: dict[str, Any]) -> str:
