@@ -2,12 +2,14 @@
 
 from sce_lib.figures import gradients, losses, noise, theory
 from sce_lib.figures.classes import classwise_curves, clean_confidence, prediction_counts, stage_accuracy
+from sce_lib.figures.dynamics import evolution
 from sce_lib.figures.representations import embeddings
 
 __all__ = [
     "classwise_curves",
     "clean_confidence",
     "embeddings",
+    "evolution",
     "gradients",
     "losses",
     "noise",

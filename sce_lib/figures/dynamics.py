@@ -1,0 +1,83 @@
+"""How clean and flipped samples of hard and easy classes fare over training: chapter 6."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sce_lib.claims import Evidence
+from sce_lib.figures.style import STAGE_COLORS, finish, panels, setting_name
+from sce_lib.ledger import GroupRecord, RunRecord
+
+# Measure of a `GroupRecord` and what the axis calls it.
+MEASURES = {
+    "accuracy": "predicted as their true class (%)",
+    "fitted": "predicted as their given label (%)",
+    "margin": "mean margin of the given label",
+    "gradient_share": "share of the gradient (%)",
+}
+_PER_CENT = ("accuracy", "fitted", "gradient_share")
+_CLEAN, _FLIPPED = STAGE_COLORS[0], STAGE_COLORS[1]
+
+
+def evolution(settings: Sequence[Sequence[RunRecord]], evidence: Evidence, measure: str) -> Figure:
+    """Draw a measure of four groups of training samples at the stages of training, a panel a setting.
+
+    The groups are the clean and the flipped samples of the hard and of the easy classes. Lines are means
+    over seeds, bands span them.
+
+    Parameters
+    ----------
+    settings : sequence of sequences of RunRecord
+        For each panel its runs, which differ in seed alone.
+    evidence : Evidence
+        Which classes are hard and which are easy.
+    measure : str
+        A key of `MEASURES`: ``"accuracy"``, ``"fitted"``, ``"margin"``, ``"gradient_share"``. A group's
+        share of the gradient is the sum over its classes; else its value is the mean over its samples.
+
+    Raises
+    ------
+    ValueError
+        For a measure that is not known.
+    """
+    if measure not in MEASURES:
+        raise ValueError(f"measure {measure!r} is not known; known are {', '.join(MEASURES)}")
+    figure, axes = panels(len(settings))
+    scale = 100 if measure in _PER_CENT else 1
+    for axis, records in zip(axes, settings, strict=True):
+        epochs = [stage.epoch for stage in records[0].stages]
+        for part, colour in (("clean", _CLEAN), ("flipped", _FLIPPED)):
+            for classes, name, line in (
+                (evidence.hard, "hard", "-o"),
+                (evidence.easy, "easy", "--s"),
+            ):
+                values = scale * np.array(
+                    [
+                        [group_value(getattr(stage, part), measure, classes) for stage in record.stages]
+                        for record in records
+                    ]
+                )
+                lowest, highest = values.min(axis=0), values.max(axis=0)
+                axis.fill_between(epochs, lowest, highest, color=colour, alpha=0.15, linewidth=0)
+                axis.plot(epochs, values.mean(axis=0), line, color=colour, label=f"{part}, {name} classes")
+        axis.set(title=setting_name(records[0]), xlabel="epoch")
+    for axis in axes[:: min(2, len(axes))]:
+        axis.set_ylabel(MEASURES[measure])
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize="small")
+    return finish(figure, [record for records in settings for record in records])
+
+
+def group_value(group: GroupRecord, measure: str, classes: np.ndarray) -> float:
+    """Return a measure of a group's samples in some classes: their share's sum, else their mean.
+
+    NaN where the classes have no sample in the group, as flipped ones on clean labels.
+    """
+    values = np.array(getattr(group, measure), dtype=float)[classes]
+    if measure == "gradient_share":
+        return float(values.sum())
+    counts = np.array(group.count)[classes]
+    if counts.sum() == 0:
+        return float("nan")
+    return float(np.average(values[counts > 0], weights=counts[counts > 0]))
