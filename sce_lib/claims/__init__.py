@@ -7,7 +7,7 @@ the seeds alone that all of them have.
 """
 
 from sce_lib.claims.evidence import Evidence
-from sce_lib.claims.quantities import QUANTITIES
+from sce_lib.claims.quantities import QUANTITIES, silhouette
 from sce_lib.claims.verdicts import (
     AGREES,
     DISAGREES,
@@ -29,5 +29,6 @@ __all__ = [
     "judge",
     "load_claims",
     "require",
+    "silhouette",
     "verdicts",
 ]

@@ -105,8 +105,11 @@ def _neighbour_purity(record: RunRecord, label: int | None = None) -> float:
     return float(same.mean() if label is None else same[labels == label].mean())
 
 
-def _silhouette(record: RunRecord) -> float:
-    """Return how much nearer embedded points are to their own class than to the next, from -1 to 1."""
+def silhouette(record: RunRecord) -> float:
+    """Return how much nearer a record's embedded points are to their own class than to the next, -1 to 1.
+
+    NaN for a record without an embedding, or with one of a single class.
+    """
     if record.embedding is None or len(set(record.embedding.labels)) < 2:
         return float("nan")
     points = np.column_stack([record.embedding.x, record.embedding.y])
@@ -261,7 +264,7 @@ QUANTITIES: dict[str, Callable[[Evidence], pd.Series]] = {
     "sl_true_positives": lambda e: _true_positives(e, "sl").min(axis=1),
     "sl_true_positives_gain": lambda e: (_true_positives(e, "sl") - _true_positives(e)).min(axis=1),
     "sl_purity_gain": lambda e: _purity(e, "sl") - _purity(e, "ce"),
-    "sl_silhouette_gain": lambda e: _scores(e.of("sl"), _silhouette) - _scores(e.of("ce"), _silhouette),
+    "sl_silhouette_gain": lambda e: _scores(e.of("sl"), silhouette) - _scores(e.of("ce"), silhouette),
     "sl_early_gain_hard": lambda e: _sl_gain(e, "early")[e.hard].mean(axis=1),
     "sl_hard_share": lambda e: _hard_of_clean_share(e, "sl") - _hard_of_clean_share(e, "ce"),
     "sl_clean_share": lambda e: (
