@@ -7,7 +7,7 @@ the seeds alone that all of them have.
 """
 
 from sce_lib.claims.evidence import Evidence
-from sce_lib.claims.quantities import QUANTITIES, silhouette
+from sce_lib.claims.quantities import QUANTITIES, purity, silhouette
 from sce_lib.claims.verdicts import (
     AGREES,
     DISAGREES,
@@ -28,6 +28,7 @@ __all__ = [
     "Evidence",
     "judge",
     "load_claims",
+    "purity",
     "require",
     "silhouette",
     "verdicts",

@@ -94,8 +94,11 @@ def _under_learning_beyond_overfitting(evidence: Evidence) -> pd.Series:
     return (clean - best) - _overfitting(evidence, "ce")
 
 
-def _neighbour_purity(record: RunRecord, label: int | None = None) -> float:
-    """Return how many of a point's nearest in the embedding are of its class, averaged over points."""
+def purity(record: RunRecord, label: int | None = None) -> float:
+    """Return the portion of an embedded point's ten nearest that are of its class, averaged over points.
+
+    Over those of one class where a label is given; NaN for a record whose embedding has too few points.
+    """
     if record.embedding is None or len(record.embedding.labels) <= NEIGHBOURS:
         return float("nan")
     points = np.column_stack([record.embedding.x, record.embedding.y])
@@ -116,8 +119,8 @@ def silhouette(record: RunRecord) -> float:
     return float(silhouette_score(points, record.embedding.labels))
 
 
-def _purity(evidence: Evidence, method: str, noise: str | None = None) -> pd.Series:
-    return _scores(evidence.of(method, noise), _neighbour_purity)
+def _mean_purity(evidence: Evidence, method: str, noise: str | None = None) -> pd.Series:
+    return _scores(evidence.of(method, noise), purity)
 
 
 # --- Chapter 6: what symmetric cross entropy changes. ------------------------------------------------
@@ -252,8 +255,8 @@ QUANTITIES: dict[str, Callable[[Evidence], pd.Series]] = {
     "true_positives_gap": lambda e: _easy_beyond_hard(_true_positives(e), e),
     "sl_gain_hard": lambda e: _sl_gain(e)[e.hard].mean(axis=1),
     "sl_gain": lambda e: _last(e, "sl") - _last(e, "ce"),
-    "purity_lost": lambda e: _purity(e, "ce", "clean") - _purity(e, "ce"),
-    "hardest_purity": lambda e: _scores(e.of("ce"), lambda r: _neighbour_purity(r, e.hardest)),
+    "purity_lost": lambda e: _mean_purity(e, "ce", "clean") - _mean_purity(e, "ce"),
+    "hardest_purity": lambda e: _scores(e.of("ce"), lambda r: purity(r, e.hardest)),
     "lsr_hard_gap": lambda e: _gap(e, "lsr")[e.hard].mean(axis=1),
     "lsr_eases": lambda e: _overfitting(e, "ce") - _overfitting(e, "lsr"),
     "sl_smallest_gain": lambda e: _sl_gain(e).min(axis=1),
@@ -263,7 +266,7 @@ QUANTITIES: dict[str, Callable[[Evidence], pd.Series]] = {
     "sl_other_confidence": lambda e: _other_confidence(e, "sl"),
     "sl_true_positives": lambda e: _true_positives(e, "sl").min(axis=1),
     "sl_true_positives_gain": lambda e: (_true_positives(e, "sl") - _true_positives(e)).min(axis=1),
-    "sl_purity_gain": lambda e: _purity(e, "sl") - _purity(e, "ce"),
+    "sl_purity_gain": lambda e: _mean_purity(e, "sl") - _mean_purity(e, "ce"),
     "sl_silhouette_gain": lambda e: _scores(e.of("sl"), silhouette) - _scores(e.of("ce"), silhouette),
     "sl_early_gain_hard": lambda e: _sl_gain(e, "early")[e.hard].mean(axis=1),
     "sl_hard_share": lambda e: _hard_of_clean_share(e, "sl") - _hard_of_clean_share(e, "ce"),
