@@ -235,7 +235,7 @@ def render(jobs: JobsOption = 2) -> None:
 
 def draw_readme_picture(target: Path = ROOT / "book" / "_static" / "class_bias.png") -> None:
     """Draw CE and SL under noise from the ledger: the picture that the README shows."""
-    records = sweep.collect(grids.grid("figure2", "cifar10", "laptop", "paper", seeds=2))
+    records = sweep.collect(grids.grid("figure2", "cifar10", "laptop", "paper", seeds=3))
     evidence = claims.Evidence(records)
     figures.classwise_curves([evidence.of("ce"), evidence.of("sl")], evidence).savefig(target)
 
