@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from sce_lib.claims import Evidence
+from sce_lib.claims import AGREES, DISAGREES, IN_DIRECTION, NOT_TESTED, Evidence
 from sce_lib.figures.style import method_name
 from sce_lib.ledger import RunRecord
 
@@ -112,3 +112,51 @@ def provenance(records: Sequence[RunRecord], command: str) -> str:
         f"{config.optimisation.epochs} epochs · {made.test_images:,} test images{tested} · "
         f"{minutes:.1f} minutes on {made.device} · `{command}`"
     )
+
+
+# What a verdict amounts to at each scale, the largest scale first; smoke proves nothing.
+STANDINGS = {
+    "full": {AGREES: "shown", IN_DIRECTION: "shown in direction", DISAGREES: "not shown"},
+    "laptop": {
+        AGREES: "shown at reduced scale",
+        IN_DIRECTION: "in direction at reduced scale",
+        DISAGREES: "not shown at reduced scale",
+    },
+}
+
+
+def standings(by_profile: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return how each claim stands on a data set, by the largest scale that tests it.
+
+    Parameters
+    ----------
+    by_profile : mapping of str to DataFrame
+        From each profile of `STANDINGS` to the verdicts of its runs, from `sce_lib.claims.verdicts`.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by claim id: `standing`, one of the words of `STANDINGS` or ``not tested``, and `measured`
+        (mean over seeds) and `seeds` at that scale.
+
+    Raises
+    ------
+    KeyError
+        If the verdicts of a profile are not given.
+
+    Examples
+    --------
+    >>> from sce_lib.claims import verdicts
+    >>> nothing = verdicts([], chapter=7)
+    >>> standings({"full": nothing, "laptop": nothing})["standing"].unique()
+    array(['not tested'], dtype=object)
+    """
+    judged = [by_profile[profile].assign(profile=profile) for profile in STANDINGS]
+    stood = judged[-1]
+    for larger in judged[-2::-1]:
+        stood = larger.where(larger["seeds"] > 0, stood)
+    said = zip(stood["profile"].tolist(), stood["verdict"].tolist(), strict=True)
+    words = [
+        NOT_TESTED if verdict == NOT_TESTED else STANDINGS[profile][verdict] for profile, verdict in said
+    ]
+    return stood[["measured", "seeds"]].assign(standing=words)

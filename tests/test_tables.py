@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from sce_lib.claims import Evidence, verdicts
-from sce_lib.tables import accuracies, compare_verdicts, provenance, spread, verdict_table
+from sce_lib.claims import AGREES, DISAGREES, IN_DIRECTION, NOT_TESTED, Evidence, verdicts
+from sce_lib.tables import accuracies, compare_verdicts, provenance, spread, standings, verdict_table
 
 NOISY = "symmetric-0.4"
 
@@ -52,6 +52,33 @@ def test_verdict_tables_show_every_claim(settings):
     assert both.columns.tolist() == ["claim", "rule", "one", "other"]
     assert both.loc["clean-starts-biased", "one"] == "0.700: agrees"
     assert set(both["other"]) == {"not tested"}
+
+
+def test_a_claim_stands_as_the_largest_scale_that_tests_it_says():
+    nothing = verdicts([], 7)
+    names = nothing.index[:4]
+
+    def judged(*said):
+        table = nothing.copy()
+        for name, (verdict, measured, seeds) in zip(names, said, strict=True):
+            table.loc[name, ["verdict", "measured", "seeds"]] = verdict, measured, seeds
+        return table
+
+    unseen = (NOT_TESTED, np.nan, 0)
+    laptop = judged((AGREES, 0.3, 1), (IN_DIRECTION, 0.2, 2), (DISAGREES, 0.1, 3), unseen)
+    full = judged((DISAGREES, 0.01, 5), unseen, unseen, (AGREES, 0.4, 5))
+    table = standings({"full": full, "laptop": laptop})
+    assert table.loc[names, "standing"].tolist() == [
+        "not shown",
+        "in direction at reduced scale",
+        "not shown at reduced scale",
+        "shown",
+    ]
+    assert table.loc[names, "measured"].tolist() == [0.01, 0.2, 0.1, 0.4]
+    assert table.loc[names, "seeds"].tolist() == [5, 2, 3, 5]
+    assert set(table["standing"].iloc[4:]) == {NOT_TESTED}
+    with pytest.raises(KeyError, match="laptop"):
+        standings({"full": full})
 
 
 def test_provenance_says_what_a_figure_rests_on(settings):

@@ -1,4 +1,4 @@
-"""The pages of the book that are made from the library: its interface, its losses, its hyperparameters.
+"""The pages of the book that are made from library and ledger: interface, losses, settings, what was shown.
 
 Each page has its own words in ``book/``; what the library knows better is written here, into fragments that
 the pages include. They are made anew by each build and kept nowhere.
@@ -6,7 +6,7 @@ the pages include. They are made anew by each build and kept nowhere.
 
 from pathlib import Path
 
-from reference import api, catalogue, settings
+from reference import api, catalogue, settings, standing
 
 FRAGMENTS = Path("book") / "_made"
 
@@ -14,8 +14,9 @@ FRAGMENTS = Path("book") / "_made"
 def write(stage: Path) -> None:
     """Write all fragments below a copy of the book's sources."""
     folder = stage / FRAGMENTS
-    for name, text in (api.fragments() | catalogue.fragments() | settings.fragments()).items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    for part in (api, catalogue, settings, standing):
+        for name, text in part.fragments().items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
     catalogue.draw(folder)
