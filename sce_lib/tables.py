@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sce_lib.claims import AGREES, DISAGREES, IN_DIRECTION, NOT_TESTED, Evidence
+from sce_lib.claims.quantities import early_accuracy
 from sce_lib.figures.style import method_name
 from sce_lib.ledger import RunRecord
 
@@ -50,6 +51,38 @@ def accuracies(settings: Sequence[Sequence[RunRecord]], evidence: Evidence) -> p
             }
         )
     return pd.DataFrame(rows).set_index(["method", "labels"])
+
+
+def ablations(settings: Mapping[str, Sequence[RunRecord]]) -> pd.DataFrame:
+    """Return a row a setting: how it starts, how it ends and what of the noise it takes, in per cent.
+
+    Parameters
+    ----------
+    settings : mapping of str to sequence of RunRecord
+        For each setting, by its label, its runs, which differ in seed alone.
+
+    Returns
+    -------
+    DataFrame
+        Mean over seeds and [lowest, highest] of `first third`, the test accuracy averaged over that part of
+        training; `last` and `oracle gain`, as in `accuracies`; `flipped fitted`, the flipped samples
+        predicted at the end as the label they were given, averaged over classes; `flipped share`, their part
+        of the training set's gradient then; and `seeds`.
+    """
+    rows = {
+        label: {
+            "first third": spread([early_accuracy(r) for r in records]),
+            "last": spread([r.last_accuracy for r in records]),
+            "oracle gain": spread([r.best_accuracy - r.epochs[-1].test_accuracy for r in records]),
+            "flipped fitted": spread(
+                [np.nanmean(np.array(r.final_stage().flipped.fitted, dtype=float)) for r in records]
+            ),
+            "flipped share": spread([sum(r.final_stage().flipped.gradient_share) for r in records]),
+            "seeds": len(records),
+        }
+        for label, records in settings.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:

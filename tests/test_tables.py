@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from sce_lib.claims import AGREES, DISAGREES, IN_DIRECTION, NOT_TESTED, Evidence, verdicts
-from sce_lib.tables import accuracies, compare_verdicts, provenance, spread, standings, verdict_table
+from sce_lib.tables import (
+    ablations,
+    accuracies,
+    compare_verdicts,
+    provenance,
+    spread,
+    standings,
+    verdict_table,
+)
 
 NOISY = "symmetric-0.4"
 
@@ -37,6 +45,26 @@ def test_accuracies(settings):
     assert table["hardest (class0)"].tolist() == ["21.0 [20.0, 22.0]"] * 3
     assert table["easiest (class1)"].tolist() == ["91.0 [90.0, 92.0]"] * 3
     assert table["seeds"].tolist() == [2, 2, 2]
+
+
+def test_ablations(make_record):
+    def run(seed, fitted):
+        # Six epochs: the first third is the first two of them.
+        curve = [0.1, 0.3, 0.7, 0.8, 0.65, 0.6]
+        record = make_record("sl", NOISY, seed, curve=curve, last=0.61 + 0.01 * seed, flipped_fitted=fitted)
+        final = record.final_stage()
+        flipped = final.flipped.model_copy(update={"gradient_share": [0.1, 0.0, 0.05, 0.0, 0.0]})
+        return record.model_copy(
+            update={"stages": [*record.stages[:-1], final.model_copy(update={"flipped": flipped})]}
+        )
+
+    runs = [run(0, [0.1, 0.2, 0.3, 0.4, 0.5]), run(1, [0.5] * 5)]
+    table = ablations({"one": runs[:1], "both": runs})
+    assert table.index.tolist() == ["one", "both"]
+    assert table.loc["one"].tolist() == ["20.0", "61.0", "20.0", "30.0", "15.0", 1]
+    assert table.loc["both", "last"] == "61.5 [61.0, 62.0]"
+    assert table.loc["both", "flipped fitted"] == "40.0 [30.0, 50.0]"
+    assert table.loc["both", "seeds"] == 2
 
 
 def test_verdict_tables_show_every_claim(settings):

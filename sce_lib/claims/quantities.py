@@ -162,14 +162,14 @@ FIGURE8_ALPHAS, FIGURE8_FLOORS = (1.0, 0.5, 0.1, 0.01), (-8.0, -6.0, -4.0, -2.0)
 _FIGURE8_FIXED_FLOOR = -6.0
 
 
-def _early_accuracy(evidence: Evidence, method: str | Part) -> pd.Series:
+def early_accuracy(record: RunRecord) -> float:
     """Return the mean test accuracy over the first third of training: what a slow start costs."""
+    first = record.epochs[: max(1, round(EARLY_SHARE * len(record.epochs)))]
+    return float(np.mean([epoch.test_accuracy for epoch in first]))
 
-    def early(record: RunRecord) -> float:
-        first = record.epochs[: max(1, round(EARLY_SHARE * len(record.epochs)))]
-        return float(np.mean([epoch.test_accuracy for epoch in first]))
 
-    return _scores(evidence.of(method), early)
+def _early_accuracy(evidence: Evidence, method: str | Part) -> pd.Series:
+    return _scores(evidence.of(method), early_accuracy)
 
 
 def _large_alpha_overfits(evidence: Evidence) -> pd.Series:
