@@ -64,6 +64,7 @@ def panels(count: int, height: float = PANEL_HEIGHT, columns: int = 2) -> tuple[
         squeeze=False,
         layout="constrained",
     )
+    plt.close(figure)  # for pyplot, which would keep it should an error follow; it can still be drawn on
     flat = list(axes.flat)
     for unused in flat[count:]:
         unused.remove()
