@@ -83,6 +83,7 @@ class Provenance(_Kept):
     """Where a record comes from.
 
     Noise is given as K lists of K floats, row by true class; a class without a training image realises None.
+    `replicates` is how many seeds were trained together, None for a run of its own.
     """
 
     source: str
@@ -99,6 +100,7 @@ class Provenance(_Kept):
     seconds: float
     git_commit: str | None
     date: str
+    replicates: int | None = None
 
 
 class RunRecord(_Kept):

@@ -14,6 +14,8 @@ from sce_lib.ledger.records import RunRecord
 from sce_lib.paths import ledger_root
 
 FORMAT = 1
+# The folder, and ledger of its own, of seeds that were trained together.
+_REPLICATES = "replicates"
 
 
 class LedgerError(ValueError):
@@ -86,11 +88,25 @@ class Ledger:
             raise LedgerError(f"{path} holds the record of another run, {parsed.run_id}")
         return parsed
 
+    def replicates(self) -> "Ledger":
+        """Return the ledger for seeds that were trained together, below this one and apart from it."""
+        return Ledger(self.root / _REPLICATES)
+
+    def _check_kind(self, record: RunRecord) -> None:
+        together = record.provenance.replicates
+        if (together is not None) != (self.root.name == _REPLICATES):
+            kind = "a run of its own" if together is None else f"one of {together} seeds trained together"
+            raise LedgerError(
+                f"{self.path(record.config)} cannot hold {kind}: seeds trained together are kept in a ledger "
+                f"whose folder is called {_REPLICATES!r}, see Ledger.replicates, and nothing else is"
+            )
+
     def _read_or_set_aside(self, path: Path) -> RunRecord | None:
         try:
             record = self.read(path)
             if path != self.path(record.config):
                 raise LedgerError(f"{path} holds the record of a run on {record.config.dataset}")
+            self._check_kind(record)
             return record
         except FileNotFoundError:
             return None
@@ -103,7 +119,14 @@ class Ledger:
         return self._read_or_set_aside(self.path(config))
 
     def put(self, record: RunRecord) -> Path:
-        """Write a record, whole or not at all, and return its file; an earlier failure is forgotten."""
+        """Write a record, whole or not at all, and return its file; an earlier failure is forgotten.
+
+        Raises
+        ------
+        LedgerError
+            For a record of seeds trained together, but in the ledger that `replicates` returns.
+        """
+        self._check_kind(record)
         kept = record.model_dump(mode="json")
         content = {"format": FORMAT, "checksum": _checksum(kept), "record": kept}
         path = self.path(record.config)

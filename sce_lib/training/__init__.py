@@ -2,5 +2,13 @@
 
 from sce_lib.training.criterion import build_criterion
 from sce_lib.training.loop import TrainingDiverged, discard_checkpoint, resolve_device, train
+from sce_lib.training.replicates import train_replicates
 
-__all__ = ["TrainingDiverged", "build_criterion", "discard_checkpoint", "resolve_device", "train"]
+__all__ = [
+    "TrainingDiverged",
+    "build_criterion",
+    "discard_checkpoint",
+    "resolve_device",
+    "train",
+    "train_replicates",
+]

@@ -37,7 +37,7 @@ from sce_lib.training.measure import (
 from sce_lib.training.task import Task, prepare
 
 # Streams of randomness of one run, kept apart by these numbers.
-_INITIAL_WEIGHTS, _EPOCH, _DIMENSIONALITY = 0, 1, 2
+INITIAL_WEIGHTS, EPOCH, DIMENSIONALITY = 0, 1, 2
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
@@ -82,13 +82,13 @@ def _initial_model(task: Task, device: torch.device) -> nn.Module:
         in_channels=channels,
         image_size=(height, width),
         width=config.model.width,
-        generator=torch.Generator().manual_seed(_seed(config, _INITIAL_WEIGHTS)),
+        generator=torch.Generator().manual_seed(_seed(config, INITIAL_WEIGHTS)),
         **options,
     )
     return model.to(device).to(memory_format=torch.channels_last)
 
 
-def _parameter_groups(model: nn.Module, config: RunConfig) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module, config: RunConfig) -> list[dict[str, Any]]:
     """Split the parameters by weight decay: the first dense layer's, other kernels, the rest."""
     sgd = config.optimisation
     of_first_dense = {parameter for name, parameter in model.named_parameters() if name.startswith("fc1.")}
@@ -105,7 +105,7 @@ def _parameter_groups(model: nn.Module, config: RunConfig) -> list[dict[str, Any
     return [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]
 
 
-class _Run:
+class Run:
     """The state of a run: what a checkpoint keeps, and how an epoch changes it."""
 
     def __init__(self, task: Task, device: torch.device) -> None:
@@ -116,7 +116,7 @@ class _Run:
         epochs = config.optimisation.epochs
         self.criterion = build_criterion(config.method, task.noisy.requested, epochs).to(device)
         self.optimizer = torch.optim.SGD(
-            _parameter_groups(self.model, config),
+            parameter_groups(self.model, config),
             lr=config.optimisation.lr,
             momentum=config.optimisation.momentum,
             fused=True,
@@ -128,6 +128,7 @@ class _Run:
         self.git_commit = _git_commit()
 
     def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -138,6 +139,7 @@ class _Run:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a checkpoint's state."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.criterion.load_state_dict(state["criterion"])
@@ -145,7 +147,8 @@ class _Run:
         self.stages = [StageRecord(**record) for record in state["stages"]]
         self.seconds = state["seconds"]
 
-    def _batches(self, generator: torch.Generator) -> Iterator[Tensor]:
+    def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
+        """Yield the batches of an epoch in random order, as indices of training samples."""
         order = torch.randperm(len(self.task.labels), generator=generator, device=self.device)
         # BatchNorm has no variance in a batch of one: a last sample on its own waits for the next epoch.
         return (batch for batch in order.split(self.config.optimisation.batch_size) if len(batch) > 1)
@@ -153,34 +156,39 @@ class _Run:
     def run_epoch(self, epoch: int) -> None:
         """Train an epoch (counted from 0), let D2L go back on it, and measure what came of it."""
         before = copy.deepcopy(self.model.state_dict()) if isinstance(self.criterion, D2L) else {}
-        train_loss = self._train_epoch(epoch)
+        train_loss = self.train_epoch(epoch)
+        self.check_loss(epoch, train_loss)
+        if isinstance(self.criterion, D2L):
+            lid = mean_dimensionality(self.model, self.task, self.generator(DIMENSIONALITY, epoch))
+            if self.criterion.observe(epoch, lid) == "rollback":
+                self.model.load_state_dict(before)
+        self.measure(epoch + 1, train_loss)
+
+    def check_loss(self, epoch: int, train_loss: float) -> None:
+        """Refuse to go on after an epoch (counted from 0) whose mean loss is not finite."""
         if not np.isfinite(train_loss):
             raise TrainingDiverged(
                 f"{self.config.run_id}: the mean loss of epoch {epoch + 1} is {train_loss}; "
                 "a lower learning rate may help"
             )
-        if isinstance(self.criterion, D2L):
-            lid = mean_dimensionality(self.model, self.task, self._generator(_DIMENSIONALITY, epoch))
-            if self.criterion.observe(epoch, lid) == "rollback":
-                self.model.load_state_dict(before)
-        self._measure(epoch + 1, train_loss)
 
-    def _generator(self, *stream: int) -> torch.Generator:
+    def generator(self, *stream: int) -> torch.Generator:
+        """Return a generator for one of the run's streams of randomness."""
         return torch.Generator(self.device).manual_seed(_seed(self.config, *stream))
 
-    def _train_epoch(self, epoch: int) -> float:
+    def train_epoch(self, epoch: int) -> float:
         """Train one epoch (counted from 0) and return its mean loss.
 
         The device is waited for only at its end.
         """
         task, sgd = self.task, self.config.optimisation
-        generator = self._generator(_EPOCH, epoch)
+        generator = self.generator(EPOCH, epoch)
         steps_an_epoch = -(-len(task.labels) // sgd.batch_size)
         half = self.config.precision == "bfloat16"
         self.model.train()
         total = torch.zeros((), device=self.device, dtype=torch.float64)
         seen = 0
-        for step, batch in enumerate(self._batches(generator), start=epoch * steps_an_epoch):
+        for step, batch in enumerate(self.batches(generator), start=epoch * steps_an_epoch):
             for group in self.optimizer.param_groups:
                 group["lr"] = sgd.learning_rate(epoch, step)
             images = task.training_batch(batch, generator)
@@ -194,7 +202,7 @@ class _Run:
             seen += len(batch)
         return total.item() / seen
 
-    def _measure(self, epoch: int, train_loss: float) -> None:
+    def measure(self, epoch: int, train_loss: float) -> None:
         """Measure what the record keeps of an epoch (counted from 1)."""
         task, k = self.task, self.task.num_classes
         if epoch in self.config.stages:
@@ -268,13 +276,15 @@ def _provenance(task: Task, device: torch.device, seconds: float, git_commit: st
 
 
 @contextmanager
-def _threads(count: int | None) -> Iterator[None]:
+def repeatable(count: int | None) -> Iterator[None]:
+    """Set torch's threads, and cuDNN to algorithms that give the same each time, while a run is made."""
     if count is not None and count < 1:
         raise ValueError(f"threads is the number of torch's threads, at least 1, not {count}")
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
-        yield
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+            yield
     finally:
         torch.set_num_threads(before)
 
@@ -333,9 +343,9 @@ def train(
     0.4
     """
     resolved = resolve_device(device)
-    with _threads(threads), torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+    with repeatable(threads):
         task = prepare(config, resolved, Path(root) if root else None, data)
-        run = _Run(task, resolved)
+        run = Run(task, resolved)
         checkpoint = Checkpoint(config, task.data.fingerprint, Path(checkpoints) if checkpoints else None)
         if (state := checkpoint.load(resolved)) is not None:
             run.restore(state)
