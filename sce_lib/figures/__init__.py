@@ -4,6 +4,7 @@ from sce_lib.figures import gradients, losses, noise, theory
 from sce_lib.figures.ablations import accuracy_curves
 from sce_lib.figures.classes import classwise_curves, clean_confidence, prediction_counts, stage_accuracy
 from sce_lib.figures.dynamics import evolution
+from sce_lib.figures.fitting import fitted_share, memorisation
 from sce_lib.figures.representations import embeddings
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "clean_confidence",
     "embeddings",
     "evolution",
+    "fitted_share",
     "gradients",
     "losses",
+    "memorisation",
     "noise",
     "prediction_counts",
     "stage_accuracy",

@@ -1,17 +1,19 @@
-"""A page on a set of noisy labels: what was asked for, and what it came to."""
+"""Noise in pictures: transition matrices, flipped samples, and what was asked for beside what came of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from sce_lib.figures.style import PANEL_HEIGHT, WIDTH, finish
+from sce_lib.datasets import ImageData
+from sce_lib.figures.style import PANEL_HEIGHT, STAGE_COLORS, WIDTH, finish
 from sce_lib.noise import NoiseReport, NoisyLabels, report
 
 # More entries than these are too small to read.
 _LARGEST_TABLE = 12
+_WRONG = STAGE_COLORS[1]  # of labels that the noise has put there
 
 
 def noise_report(noisy: NoisyLabels, classes: Sequence[str] | None = None) -> Figure:
@@ -57,6 +59,84 @@ def noise_report(noisy: NoisyLabels, classes: Sequence[str] | None = None) -> Fi
     _name_classes(axes, names)
     _rates(axes[2], page)
     figure.suptitle(_headline(page), fontsize="small")
+    return finish(figure, [])
+
+
+def transition_matrices(matrices: Mapping[str, tuple[np.ndarray, Sequence[str]]]) -> Figure:
+    """Draw transition matrices side by side on one scale, the true class in the rows.
+
+    Parameters
+    ----------
+    matrices : mapping of str to (ndarray (K, K), sequence of str)
+        For each panel's title the matrix and the names of its K classes.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many names as classes.
+
+    Examples
+    --------
+    >>> from sce_lib.noise import symmetric_matrix
+    >>> page = transition_matrices({"symmetric": (symmetric_matrix(2, 0.4), ["cat", "dog"])})
+    >>> [text.get_text() for text in page.axes[0].texts]
+    ['.60', '.40', '.40', '.60']
+    """
+    for title, (matrix, names) in matrices.items():
+        if len(names) != len(matrix):
+            raise ValueError(f"{title}: {len(names)} class names for a matrix of {len(matrix)} classes")
+    figure, axes = plt.subplots(
+        1, len(matrices), figsize=(WIDTH, PANEL_HEIGHT), layout="constrained", squeeze=False
+    )
+    for axis, (title, (matrix, names)) in zip(axes[0], matrices.items(), strict=True):
+        image = _heat_map(axis, matrix, title)
+        _name_classes([axis], names)
+        axis.tick_params(labelsize="xx-small")
+    for axis in axes[0, 1:]:
+        axis.set_ylabel("")
+    figure.colorbar(image, ax=list(axes[0]), label="share of the true class", shrink=0.8)
+    return finish(figure, [])
+
+
+def flipped_samples(data: ImageData, noises: Mapping[str, NoisyLabels]) -> Figure:
+    """Show of each true class the first training image whose label was flipped, a row a noise.
+
+    Above an image stands its true class, and below it the label that it was given. A class whose labels the
+    noise leaves alone has no image.
+
+    Parameters
+    ----------
+    data : ImageData
+        Whose training images are shown.
+    noises : mapping of str to NoisyLabels
+        For each row's name the labels of all training images.
+
+    Raises
+    ------
+    ValueError
+        If there is not a label for every training image.
+    """
+    for name, noisy in noises.items():
+        if len(noisy) != len(data.train_images):
+            raise ValueError(f"{name}: {len(noisy)} labels for {len(data.train_images)} training images")
+    figure, axes = plt.subplots(
+        *(len(noises), data.num_classes),
+        figsize=(WIDTH, 1.3 * len(noises)),
+        layout="constrained",
+        squeeze=False,
+    )
+    for row, (name, noisy) in zip(axes, noises.items(), strict=True):
+        clean, flipped = np.asarray(noisy.clean), np.asarray(noisy.flipped)
+        for label, axis in enumerate(row):
+            axis.set(xticks=[], yticks=[])
+            axis.set_title(data.classes[label], fontsize="x-small")
+            places = np.flatnonzero(flipped & (clean == label))
+            if not places.size:
+                axis.spines[:].set_visible(False)
+                continue
+            axis.imshow(data.train_images[places[0]].squeeze(-1).numpy(), cmap="gray_r")
+            axis.set_xlabel(data.classes[int(noisy.labels[places[0]])], color=_WRONG, fontsize="x-small")
+        row[0].set_ylabel(name, fontsize="small")
     return finish(figure, [])
 
 
