@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Dataset
 
 from sce_lib import paths
 from sce_lib.datasets.cache import cached_statistics
@@ -30,6 +30,9 @@ from sce_lib.datasets.sampling import PixelStatistics, pixel_statistics, stratif
 NUM_CLASSES = 14
 RESIZE = 256
 CROP = 224
+# Images read into one tensor where no mini-batch says how many: what containers' shared memory, often 64 MB,
+# has room for several times over.
+READ_BATCH = 64
 KEY_LISTS = {
     "train": ("noisy_train_key_list.txt", "noisy_label_kv.txt"),
     "clean_train": ("clean_train_key_list.txt", "clean_label_kv.txt"),
@@ -109,6 +112,50 @@ class LazyImages(Dataset[tuple[Tensor, int]]):
         return torch.from_numpy(pixels), int(self.labels[index])
 
 
+class ImageReader:
+    """Images on disk in the place of a tensor of them: ``[index]`` chooses, `split` and `batches` read.
+
+    Parameters
+    ----------
+    images : LazyImages
+        What is read.
+    device : torch.device
+        Where batches go.
+    workers : int
+        Processes that read ahead; 0 for none. They do not change what is read.
+    index : Tensor, optional
+        int64 ``(N,)``, the images to take; all in order where it is not given.
+    """
+
+    def __init__(
+        self, images: LazyImages, device: torch.device, workers: int = 0, index: Tensor | None = None
+    ) -> None:
+        self.images, self.device, self.workers = images, device, workers
+        self.index = torch.arange(len(images)) if index is None else index.cpu()
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, index: Tensor) -> "ImageReader":
+        return ImageReader(self.images, self.device, self.workers, self.index[index.cpu()])
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """Yield all images in order, in batches of at most `size`."""
+        return self.batches(torch.arange(len(self)).split(min(size, READ_BATCH)))
+
+    def batches(self, order: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Yield a batch for each tensor of places in `order`: uint8 ``(n, H, W, C)`` on the device."""
+        loader = DataLoader(
+            self.images,
+            batch_sampler=[self.index[places.cpu()].tolist() for places in order],
+            num_workers=self.workers,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # else it draws from the global one
+        )
+        for images, _ in loader:
+            yield images.to(self.device, non_blocking=True)
+
+
 @dataclass(frozen=True, eq=False)
 class LazyImageData:
     """A data set of images too large for memory.
@@ -170,8 +217,10 @@ class LazyImageData:
         how = (self.fingerprint, n, seed, self.train.resize, self.train.crop)
 
         def compute() -> PixelStatistics:
-            sample = Subset(self.train, stratified_subset(self.train.labels, n, seed).tolist())
-            return pixel_statistics(b for b, _ in DataLoader(sample, batch_size=32, num_workers=num_workers))
+            sample = stratified_subset(self.train.labels, n, seed)
+            return pixel_statistics(
+                ImageReader(self.train, torch.device("cpu"), num_workers, sample).split(READ_BATCH)
+            )
 
         return cached_statistics(hashlib.sha256(repr(how).encode()).hexdigest(), compute)
 

@@ -60,7 +60,8 @@ def load_dataset(name: str, root: str | Path | None = None, download: bool = Tru
         return load_digits()
     if name == "clothing1m":
         raise DatasetError(
-            "clothing1m does not fit in memory: load_clothing1m reads its images when asked for."
+            "clothing1m does not fit in memory: load_clothing1m reads its images when asked for, "
+            "and training does so by itself."
         )
     data = _on_disk(name, root, download)
     if data is not None:

@@ -28,6 +28,9 @@ class EpochRecord(_Kept):
 class GroupRecord(_Kept):
     """What a network makes of one group of training samples (clean ones, or flipped ones), by true class.
 
+    Where the true labels are not known (`Provenance.noise_rate` is None), the given labels stand for them,
+    and all samples are in the group of clean ones.
+
     Parameters
     ----------
     count : list of int
@@ -83,6 +86,9 @@ class Provenance(_Kept):
     """Where a record comes from.
 
     Noise is given as K lists of K floats, row by true class; a class without a training image realises None.
+    `noise_rate` is None where the true labels of the training images are not known (Clothing1M): nothing
+    can be said of what was realised, and `requested_noise` is then the matrix estimated from other images
+    that have both labels, None in the row of a class without any.
     `replicates` is how many seeds were trained together, None for a run of its own.
     """
 
@@ -90,9 +96,9 @@ class Provenance(_Kept):
     fingerprint: str
     train_images: int
     test_images: int
-    requested_noise: list[list[float]]
+    requested_noise: list[list[float | None]]
     realised_noise: list[list[float | None]]
-    noise_rate: float
+    noise_rate: float | None
     versions: dict[str, str]
     platform: str
     device: str

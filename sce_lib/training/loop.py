@@ -19,7 +19,7 @@ from tqdm import tqdm
 import sce_lib
 from sce_lib import metrics
 from sce_lib.config import RunConfig
-from sce_lib.datasets import ImageData
+from sce_lib.datasets import ImageData, LazyImageData
 from sce_lib.ledger import EpochRecord, Provenance, RunRecord, StageRecord
 from sce_lib.losses import D2L
 from sce_lib.models import build_model
@@ -188,10 +188,10 @@ class Run:
         self.model.train()
         total = torch.zeros((), device=self.device, dtype=torch.float64)
         seen = 0
-        for step, batch in enumerate(self.batches(generator), start=epoch * steps_an_epoch):
+        batches = task.training_batches(self.batches(generator), generator)
+        for step, (batch, images) in enumerate(batches, start=epoch * steps_an_epoch):
             for group in self.optimizer.param_groups:
                 group["lr"] = sgd.learning_rate(epoch, step)
-            images = task.training_batch(batch, generator)
             with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
                 logits = self.forward(images)
             loss = self.criterion(logits.float(), task.labels[batch])
@@ -259,7 +259,7 @@ def _provenance(task: Task, device: torch.device, seconds: float, git_commit: st
         test_images=len(task.test_labels),
         requested_noise=rounded(task.noisy.requested),
         realised_noise=rounded(task.noisy.realised),
-        noise_rate=task.noisy.rate,
+        noise_rate=task.noisy.rate if task.true_labels_known else None,
         versions={
             "sce_lib": sce_lib.__version__,
             "torch": torch.__version__,
@@ -295,9 +295,10 @@ def train(
     *,
     threads: int | None = None,
     root: str | Path | None = None,
-    data: ImageData | None = None,
+    data: ImageData | LazyImageData | None = None,
     checkpoints: str | Path | None = None,
     progress: bool = True,
+    workers: int | None = None,
 ) -> RunRecord:
     """Train one run to its end, going on from its checkpoint if it was interrupted.
 
@@ -315,12 +316,15 @@ def train(
         Threads of torch's CPU operations; unchanged where it is not given.
     root : path, optional
         Where data sets lie; `sce_lib.paths.data_root` where it is not given.
-    data : ImageData, optional
+    data : ImageData or LazyImageData, optional
         Images to use in place of the data set that `config.dataset` names.
     checkpoints : path, optional
         Folder of checkpoints; in the cache where it is not given.
     progress : bool
         Whether a bar with the time left is shown (on a terminal only).
+    workers : int, optional
+        Processes that read images which do not fit in memory (Clothing1M); where it is not given, one less
+        than there are cores, at most 8. They do not change the result.
 
     Returns
     -------
@@ -344,7 +348,7 @@ def train(
     """
     resolved = resolve_device(device)
     with repeatable(threads):
-        task = prepare(config, resolved, Path(root) if root else None, data)
+        task = prepare(config, resolved, Path(root) if root else None, data, workers)
         run = Run(task, resolved)
         checkpoint = Checkpoint(config, task.data.fingerprint, Path(checkpoints) if checkpoints else None)
         if (state := checkpoint.load(resolved)) is not None:

@@ -12,7 +12,7 @@ from sce_lib import metrics
 from sce_lib.datasets import stratified_subset
 from sce_lib.ledger import Embedding, GroupRecord, StageRecord
 from sce_lib.losses import local_intrinsic_dimensionality
-from sce_lib.training.task import Task
+from sce_lib.training.task import Images, Task
 
 EVALUATION_BATCH = 500
 TSNE_PERPLEXITY = 30.0
@@ -37,7 +37,7 @@ def _plain(value: list | float) -> list:
 
 
 @torch.no_grad()
-def outputs(model: nn.Module, task: Task, images: Tensor, features: bool = False) -> Tensor:
+def outputs(model: nn.Module, task: Task, images: Images, features: bool = False) -> Tensor:
     """Return a network's logits (or features) on uint8 images, in evaluation mode, float32."""
     was_training = model.training
     model.eval()

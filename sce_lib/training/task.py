@@ -1,5 +1,7 @@
-"""What a run trains on: images, corrupted labels and pixel statistics, all on the device."""
+"""What a run trains on: images, corrupted labels and pixel statistics, on the device or read from disk."""
 
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +11,34 @@ from torch import Tensor
 
 from sce_lib.augment import augment, normalise
 from sce_lib.config import RunConfig
-from sce_lib.datasets import ImageData, load_dataset, stratified_subset, training_statistics
-from sce_lib.noise import NoisyLabels, asymmetric_matrix, corrupt, load_human_labels, symmetric_matrix
+from sce_lib.datasets import (
+    ImageData,
+    ImageReader,
+    LazyImageData,
+    load_clothing1m,
+    load_dataset,
+    stratified_subset,
+    training_statistics,
+)
+from sce_lib.noise import (
+    NoisyLabels,
+    asymmetric_matrix,
+    corrupt,
+    load_human_labels,
+    symmetric_matrix,
+    transition_from_counts,
+)
 from sce_lib.paths import data_root
 
 # Test images looked at each epoch where all of them would cost more than a fifth of the epoch. A forward
 # pass is about a third of a training step, so that is so where they exceed 0.6 of the training images.
 TEST_SUBSET = 2_000
 TEST_SUBSET_FROM = 0.6
+# More processes than these read no faster than a GPU trains ResNet-50.
+MOST_WORKERS = 8
+
+# uint8 images in memory, (N, H, W, C), or what reads them from disk.
+Images = Tensor | ImageReader
 
 
 @dataclass(frozen=True)
@@ -25,11 +47,14 @@ class Task:
 
     Parameters
     ----------
-    images, labels : Tensor
-        Training images, uint8 (N, H, W, C), and the labels that training sees, int64 (N,).
+    images : Images
+        Training images, uint8 (N, H, W, C), in memory or read from disk.
+    labels : Tensor
+        The labels that training sees, int64 (N,).
     true_labels, flipped : Tensor
-        Labels before the noise, and whose the noise has changed, (N,).
-    test_images, test_labels : Tensor
+        Labels before the noise, and whose the noise has changed, (N,). Where the true labels are not known,
+        the given ones stand for them and none counts as changed.
+    test_images, test_labels : Images, Tensor
         The whole test set.
     epoch_test : Tensor
         Indices of the test images looked at each epoch.
@@ -42,28 +67,53 @@ class Task:
     """
 
     config: RunConfig
-    images: Tensor
+    images: Images
     labels: Tensor
     true_labels: Tensor
     flipped: Tensor
-    test_images: Tensor
+    test_images: Images
     test_labels: Tensor
     epoch_test: Tensor
     mean: Tensor
     std: Tensor
     noisy: NoisyLabels
-    data: ImageData
+    data: ImageData | LazyImageData
 
     @property
     def num_classes(self) -> int:
         """How many classes the data set names."""
         return len(self.data.classes)
 
+    @property
+    def true_labels_known(self) -> bool:
+        """Whether `true_labels` are the true ones: Clothing1M's training images have noisy labels alone."""
+        return isinstance(self.data, ImageData)
+
+    def training_batches(
+        self, order: Iterable[Tensor], generator: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield each batch of indices with its images.
+
+        The images are augmented and normalised, (n, C, H, W) in channels-last memory. The generator is drawn
+        from as the batches are asked for, in the same way for images in memory and on disk.
+        """
+        if isinstance(self.images, Tensor):
+            for index in order:
+                yield index, self.training_batch(index, generator)
+        else:
+            order = list(order)
+            for index, images in zip(order, self.images.batches(order), strict=True):
+                yield index, self._augmented(images, None, generator)
+
     def training_batch(self, index: Tensor, generator: torch.Generator) -> Tensor:
-        """Return augmented and normalised training images, (n, C, H, W) in channels-last memory."""
+        """Return augmented and normalised training images of those in memory, as `training_batches` does."""
+        assert isinstance(self.images, Tensor)
+        return self._augmented(self.images, index, generator)
+
+    def _augmented(self, images: Tensor, index: Tensor | None, generator: torch.Generator) -> Tensor:
         how = self.config.augmentation
         batch = augment(
-            self.images,
+            images,
             index=index,
             shift=how.shift if how.shift < 1 else int(how.shift),
             flip=how.flip,
@@ -101,17 +151,54 @@ def _noisy_labels(
     return corrupt(labels, matrix, seed=config.noise_seed, exact=noise.exact)
 
 
-def _statistics(config: RunConfig, data: ImageData) -> tuple[Tensor, Tensor]:
+def _labels_as_given(config: RunConfig, data: LazyImageData, labels: Tensor) -> NoisyLabels:
+    """Return labels whose true values nobody knows, beside the matrix estimated from images with both."""
+    if config.noise.kind != "none":
+        raise ValueError(
+            f"{config.noise.slug} noise was asked for, but the labels of {config.dataset} are noisy as they "
+            "come; give noise 'none'"
+        )
+    estimated = transition_from_counts(data.noise_counts.numpy())
+    unseen = [name for name, row in zip(data.classes, estimated, strict=True) if np.isnan(row).any()]
+    corrects = config.method.name == "backward" or getattr(config.method, "matrix", "identity") == "true"
+    if corrects and unseen:
+        raise ValueError(
+            f"{config.method.name} needs the transition matrix, which is estimated from images with a clean "
+            f"and a noisy label; of clean class {', '.join(unseen)} there is none"
+        )
+    return NoisyLabels(
+        labels=labels,
+        clean=labels,
+        flipped=torch.zeros_like(labels, dtype=torch.bool),
+        requested=estimated,
+        realised=np.full_like(estimated, np.nan),
+    )
+
+
+def _statistics(config: RunConfig, data: ImageData | LazyImageData, workers: int) -> tuple[Tensor, Tensor]:
     if config.normalisation == "scale":
         return torch.zeros(()), torch.ones(())
-    statistics = training_statistics(data)
+    if isinstance(data, LazyImageData):
+        statistics = data.statistics(num_workers=workers)
+    else:
+        statistics = training_statistics(data)
     if config.normalisation == "channel":
         return statistics.mean, statistics.std
     return statistics.pixel_mean, torch.ones(())
 
 
+def _load(config: RunConfig, root: Path | None) -> ImageData | LazyImageData:
+    if config.dataset == "clothing1m":
+        return load_clothing1m(root / "clothing1m" if root else None)
+    return load_dataset(config.dataset, root=root)
+
+
 def prepare(
-    config: RunConfig, device: torch.device, root: Path | None = None, data: ImageData | None = None
+    config: RunConfig,
+    device: torch.device,
+    root: Path | None = None,
+    data: ImageData | LazyImageData | None = None,
+    workers: int | None = None,
 ) -> Task:
     """Load, subset, corrupt and move what a run needs.
 
@@ -119,36 +206,48 @@ def prepare(
     ------
     ValueError
         For a training subset that the data set is too small for, noise that it does not have, or a label
-        that is none of its classes.
+        that is none of its classes; for a method that needs a transition matrix which cannot be estimated.
     DatasetNotFound
         If the data set is neither there nor to be downloaded.
     """
-    data = data or load_dataset(config.dataset, root=root)
+    data = data or _load(config, root)
+    if workers is None:
+        workers = min(MOST_WORKERS, (os.cpu_count() or 1) - 1)
+    if isinstance(data, LazyImageData):
+        train_labels, test_labels = data.train.labels, data.test.labels
+    else:
+        train_labels, test_labels = data.train_labels, data.test_labels
     num_classes = len(data.classes)
-    available = len(data.train_labels)
+    available = len(train_labels)
     if config.n_train is not None and config.n_train > available:
         raise ValueError(f"n_train is {config.n_train}, but {config.dataset} has {available} training images")
     if available < 2:
         raise ValueError(f"{config.dataset} has {available} training image; BatchNorm needs at least 2")
     subset = torch.arange(available)
     if config.n_train is not None:
-        subset = stratified_subset(data.train_labels, config.n_train, seed=config.subset_seed)
-    true_labels = data.train_labels[subset]
-    noisy = _noisy_labels(config, true_labels, subset, num_classes, root or data_root())
-    n_test = len(data.test_labels)
+        subset = stratified_subset(train_labels, config.n_train, seed=config.subset_seed)
+    true_labels = train_labels[subset]
+    images: Images
+    test_images: Images
+    if isinstance(data, LazyImageData):
+        noisy = _labels_as_given(config, data, true_labels)
+        images = ImageReader(data.train, device, workers, subset)
+        test_images = ImageReader(data.test, device, workers)
+    else:
+        noisy = _noisy_labels(config, true_labels, subset, num_classes, root or data_root())
+        images, test_images = data.train_images[subset].to(device), data.test_images.to(device)
+    n_test = len(test_labels)
     shortened = n_test > max(TEST_SUBSET, TEST_SUBSET_FROM * len(subset))
-    epoch_test = (
-        stratified_subset(data.test_labels, TEST_SUBSET, seed=0) if shortened else torch.arange(n_test)
-    )
-    mean, std = _statistics(config, data)
+    epoch_test = stratified_subset(test_labels, TEST_SUBSET, seed=0) if shortened else torch.arange(n_test)
+    mean, std = _statistics(config, data, workers)
     return Task(
         config=config,
-        images=data.train_images[subset].to(device),
+        images=images,
         labels=torch.as_tensor(noisy.labels).to(device),
         true_labels=true_labels.to(device),
         flipped=torch.as_tensor(noisy.flipped).to(device),
-        test_images=data.test_images.to(device),
-        test_labels=data.test_labels.to(device),
+        test_images=test_images,
+        test_labels=test_labels.to(device),
         epoch_test=epoch_test.to(device),
         mean=mean.float().to(device),
         std=std.float().to(device),

@@ -3,64 +3,12 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from image_trees import encode, random_pixels
+from image_trees import CLOTHES, Clothing, encode
 from PIL import Image
 from torch.utils.data import DataLoader
 
 from sce_lib.augment import normalise
 from sce_lib.datasets import DatasetError, DatasetNotFound, load_clothing1m, pixel_statistics
-
-NAMES = (
-    "T-Shirt",
-    "Shirt",
-    "Knitwear",
-    "Chiffon",
-    "Sweater",
-    "Hoodie",
-    "Windbreaker",
-    "Jacket",
-    "Downcoat",
-    "Suit",
-    "Shawl",
-    "Dress",
-    "Vest",
-    "Underwear",
-)
-
-
-class Clothing:
-    """The official layout with a few small images, its text files kept as lists of lines to tamper with."""
-
-    def __init__(self, root):
-        self.root = root
-        rng = np.random.default_rng(0)
-        self.pixels = {}
-        self.texts = {
-            "category_names_eng.txt": list(NAMES),
-            "noisy_label_kv.txt": [],
-            "clean_label_kv.txt": [],
-        }
-        sizes = {"noisy_train": 30, "clean_train": 6, "clean_val": 5, "clean_test": 4}
-        for split, n in sizes.items():
-            keys = [f"images/{k % 10}/{k:02d}/{split},{k}.jpg" for k in range(n)]
-            self.texts[f"{split}_key_list.txt"] = keys
-            for k, key in enumerate(keys):
-                self.pixels[key] = random_pixels(rng, (20 + k, 31, 3))
-                kind = "noisy" if split == "noisy_train" else "clean"
-                self.texts[f"{kind}_label_kv.txt"].append(f"{key} {(3 * k) % 14}")
-        # Two images of clean_train, one of clean_val and one of clean_test have noisy labels as well.
-        for split, k in (("clean_train", 0), ("clean_train", 1), ("clean_val", 1), ("clean_test", 0)):
-            self.texts["noisy_label_kv.txt"].append(f"{self.texts[f'{split}_key_list.txt'][k]} 13")
-
-    def write(self, texts_in=""):
-        for key, pixels in self.pixels.items():
-            path = self.root / key
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(encode(pixels, "JPEG"))
-        (self.root / texts_in).mkdir(parents=True, exist_ok=True)
-        for name, lines in self.texts.items():
-            (self.root / texts_in / name).write_text("\n".join(lines) + "\n")
-        return self.root
 
 
 @pytest.fixture
@@ -72,7 +20,7 @@ def clothing(tmp_path):
 def test_splits_labels_and_names(clothing, texts_in):
     clothing.write(texts_in)
     data = load_clothing1m()
-    assert data.classes == NAMES
+    assert data.classes == CLOTHES
     assert (data.num_classes, data.image_shape) == (14, (224, 224, 3))
     assert [len(s) for s in (data.train, data.clean_train, data.val, data.test)] == [30, 6, 5, 4]
     assert data.train.labels.tolist() == [(3 * k) % 14 for k in range(30)]
