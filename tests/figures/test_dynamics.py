@@ -12,6 +12,8 @@ from sce_lib.ledger import GroupRecord
 STAGES = [(0.1, 0.2, 0.6, 0.8, 0.9)] * 4  # hard: 0 and 1, easy: 3 and 4
 SHARE = [0.1, 0.05, 0.2, 0.1, 0.1]
 FITTED = [0.4, 0.2, 0.9, 0.6, 0.8]
+CONFIDENCE = np.full((5, 5), 0.05)
+np.fill_diagonal(CONFIDENCE, [0.2, 0.3, 0.5, 0.7, 0.9])
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +28,13 @@ def settings(make_record):
     def runs(method):
         return [
             make_record(
-                method, "symmetric-0.4", seed, stages=STAGES, clean_share=SHARE, flipped_fitted=FITTED
+                method,
+                "symmetric-0.4",
+                seed,
+                stages=STAGES,
+                clean_share=SHARE,
+                flipped_fitted=FITTED,
+                confidence=CONFIDENCE.tolist(),
             )
             for seed in (0, 1)
         ]
@@ -44,17 +52,17 @@ def lines(axis):
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_four_lines_a_panel_each_apart_in_colour_or_dashes(settings, evidence, measure):
+def test_a_line_a_group_each_apart_in_colour_or_dashes(settings, evidence, measure):
+    parts = ("clean",) if measure == "confidence" else ("clean", "flipped")
     figure = evolution(settings, evidence, measure)
     panels = [axis for axis in figure.axes if axis.get_title()]
     assert [axis.get_title() for axis in panels] == ["CE, 40 % symmetric noise", "SL, 40 % symmetric noise"]
     for axis in panels:
-        assert set(lines(axis)) == {
-            f"{p}, {c} classes" for p in ("clean", "flipped") for c in ("hard", "easy")
-        }
-        assert len({(line.get_color(), line.get_linestyle()) for line in axis.lines}) == 4
+        assert set(lines(axis)) == {f"{p}, {c} classes" for p in parts for c in ("hard", "easy")}
+        assert len({(line.get_color(), line.get_linestyle()) for line in axis.lines}) == 2 * len(parts)
         epochs = [stage.epoch for stage in settings[0][0].stages]
         assert all(line.get_xdata().tolist() == epochs for line in axis.lines)
+        assert (axis.get_ylim()[0] == 0) == (measure != "margin")  # a margin can be negative
     assert panels[0].get_ylabel() == MEASURES[measure]
 
 
@@ -65,6 +73,9 @@ def test_values_are_the_records(settings, evidence):
     fitted = lines(evolution(settings, evidence, "fitted").axes[0])
     assert fitted["flipped, hard classes"] == pytest.approx([30.0] * 4)
     assert fitted["flipped, easy classes"] == pytest.approx([70.0] * 4)
+    confidence = lines(evolution(settings, evidence, "confidence").axes[0])
+    assert confidence["clean, hard classes"] == pytest.approx([25.0] * 4)
+    assert confidence["clean, easy classes"] == pytest.approx([80.0] * 4)
 
 
 def test_a_mean_is_over_samples_and_a_class_without_any_has_no_part():
