@@ -1,0 +1,127 @@
+"""All runs of a ledger side by side: each setting's accuracy over its seeds, beside the paper's."""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sce_lib import paper
+from sce_lib.config import METHODS, RunConfig
+from sce_lib.ledger import RunRecord
+
+# Sections whose runs are those of a table; §5.1 has figures alone.
+_SECTIONS_WITH_TABLES = ("5.2", "5.3")
+# What tells the rows of a leaderboard apart; runs that differ in their seed alone are one row.
+KEYS = [
+    *("dataset", "source", "protocol", "section", "profile"),
+    *("train_images", "model", "width", "epochs", "method", "changes", "noise"),
+]
+
+
+def leaderboard(records: Iterable[RunRecord]) -> pd.DataFrame:
+    """Return a row a setting: accuracies in per cent over its seeds, and the paper's where it has one.
+
+    Parameters
+    ----------
+    records : iterable of RunRecord
+        Runs of any data sets, protocols, sections and profiles; no two of these are mixed in a row.
+
+    Returns
+    -------
+    DataFrame
+        `KEYS`, where `method` is the name that `RunConfig.preset` takes, and `changes` what differs from that
+        preset (``"A=-8 beta=0.5"``), nothing for most. `seeds`: how many. `last`: of all test images after
+        the last epoch; `best`: the best epoch's, an oracle's choice, of the images looked at each epoch; each
+        as mean, `_low` and `_high`. `paper`, `paper_std` and `difference` (`last` less `paper`, in points):
+        for presets of §5.2 and §5.3 alone. `runs`: their ids.
+
+    Examples
+    --------
+    >>> leaderboard([]).empty
+    True
+    """
+    rows: dict[tuple, list[RunRecord]] = {}
+    for record in records:
+        rows.setdefault(_key(record), []).append(record)
+    table = pd.DataFrame([dict(zip(KEYS, key, strict=True)) | _scores(key, rows[key]) for key in rows])
+    return table if table.empty else table.sort_values(KEYS, ignore_index=True)
+
+
+def _key(record: RunRecord) -> tuple:
+    config = record.config
+    name, changes = described(config)
+    return (
+        *(config.dataset, record.provenance.source, config.protocol, config.section, config.profile),
+        *(record.provenance.train_images, config.model.name, config.model.width),
+        *(config.optimisation.epochs, name, changes, config.noise.slug),
+    )
+
+
+def _scores(key: tuple, records: list[RunRecord]) -> dict[str, Any]:
+    setting = dict(zip(KEYS, key, strict=True))
+    last = 100 * np.array([record.last_accuracy for record in records])
+    best = 100 * np.array([record.best_accuracy for record in records])
+    comparable = setting["section"] in _SECTIONS_WITH_TABLES and not setting["changes"]
+    reported = paper.reported(setting["dataset"], setting["method"], setting["noise"]) if comparable else None
+    return {
+        "seeds": len(records),
+        **{"last": last.mean(), "last_low": last.min(), "last_high": last.max()},
+        **{"best": best.mean(), "best_low": best.min(), "best_high": best.max()},
+        "paper": reported.mean if reported else np.nan,
+        "paper_std": reported.std if reported and reported.std is not None else np.nan,
+        "difference": last.mean() - reported.mean if reported else np.nan,
+        "runs": " ".join(sorted(record.run_id for record in records)),
+    }
+
+
+def described(config: RunConfig) -> tuple[str, str]:
+    """Return a config as the name of the nearest preset's method, and what differs from that preset.
+
+    Examples
+    --------
+    >>> described(RunConfig.preset("mnist", "5ce", "symmetric-0.4", seed=3))
+    ('5ce', '')
+    >>> described(RunConfig.preset("mnist", "sl", "symmetric-0.4", n_train=500))
+    ('sl', 'n_train=500')
+    """
+    mine = dict(_leaves(config.model_dump(mode="json", exclude={"seed"})))
+    where = (config.dataset, config.noise.slug, config.protocol, config.profile, config.section)
+    candidates = {name: _preset(name, *where) for name in METHODS}
+    differences = {
+        name: {field: value for field, value in mine.items() if preset.get(field) != value}
+        for name, preset in candidates.items()
+        if preset and preset["method.name"] == mine["method.name"]
+    }
+    name = min(differences, key=lambda name: len(differences[name]))
+    changes = [
+        f"{field.removesuffix('.name').rpartition('.')[2]}={_short(value)}"
+        for field, value in differences[name].items()
+    ]
+    return name, " ".join(sorted(changes))
+
+
+@cache
+def _preset(name: str, dataset: str, noise: str, *where: Any) -> dict[str, Any]:
+    """Return the fields of a preset; none where there is no such preset."""
+    protocol, profile, section = where
+    try:
+        config = RunConfig.preset(dataset, name, noise, protocol, profile, section)
+    except ValueError:
+        return {}
+    return dict(_leaves(config.model_dump(mode="json", exclude={"seed"})))
+
+
+def _leaves(value: dict[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _leaves(inner, f"{place}{key}.")
+        else:
+            yield f"{place}{key}", inner
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
