@@ -8,12 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sce_lib.datasets import ImageData
-from sce_lib.figures.style import PANEL_HEIGHT, STAGE_COLORS, WIDTH, finish
+from sce_lib.figures.style import DPI, PANEL_HEIGHT, WIDTH, finish
 from sce_lib.noise import NoiseReport, NoisyLabels, report
 
 # More entries than these are too small to read.
 _LARGEST_TABLE = 12
-_WRONG = STAGE_COLORS[1]  # of labels that the noise has put there
 
 
 def noise_report(noisy: NoisyLabels, classes: Sequence[str] | None = None) -> Figure:
@@ -86,12 +85,12 @@ def transition_matrices(matrices: Mapping[str, tuple[np.ndarray, Sequence[str]]]
         if len(names) != len(matrix):
             raise ValueError(f"{title}: {len(names)} class names for a matrix of {len(matrix)} classes")
     figure, axes = plt.subplots(
-        1, len(matrices), figsize=(WIDTH, PANEL_HEIGHT), layout="constrained", squeeze=False
+        1, len(matrices), figsize=(WIDTH, PANEL_HEIGHT), dpi=DPI, layout="constrained", squeeze=False
     )
     for axis, (title, (matrix, names)) in zip(axes[0], matrices.items(), strict=True):
         image = _heat_map(axis, matrix, title)
+        axis.set_title(title, fontsize="medium")
         _name_classes([axis], names)
-        axis.tick_params(labelsize="xx-small")
     for axis in axes[0, 1:]:
         axis.set_ylabel("")
     figure.colorbar(image, ax=list(axes[0]), label="share of the true class", shrink=0.8)
@@ -101,8 +100,8 @@ def transition_matrices(matrices: Mapping[str, tuple[np.ndarray, Sequence[str]]]
 def flipped_samples(data: ImageData, noises: Mapping[str, NoisyLabels]) -> Figure:
     """Show of each true class the first training image whose label was flipped, a row a noise.
 
-    Above an image stands its true class, and below it the label that it was given. A class whose labels the
-    noise leaves alone has no image.
+    Above an image stands its true class, and below it, after an arrow, the label that it was given. A class
+    whose labels the noise leaves alone has no image.
 
     Parameters
     ----------
@@ -122,20 +121,21 @@ def flipped_samples(data: ImageData, noises: Mapping[str, NoisyLabels]) -> Figur
     figure, axes = plt.subplots(
         *(len(noises), data.num_classes),
         figsize=(WIDTH, 1.3 * len(noises)),
+        dpi=DPI,
         layout="constrained",
         squeeze=False,
     )
     for row, (name, noisy) in zip(axes, noises.items(), strict=True):
         clean, flipped = np.asarray(noisy.clean), np.asarray(noisy.flipped)
         for label, axis in enumerate(row):
-            axis.set(xticks=[], yticks=[])
+            axis.set(xticks=[], yticks=[], box_aspect=1)  # empty places are as large as those with an image
             axis.set_title(data.classes[label], fontsize="x-small")
             places = np.flatnonzero(flipped & (clean == label))
             if not places.size:
                 axis.spines[:].set_visible(False)
                 continue
             axis.imshow(data.train_images[places[0]].squeeze(-1).numpy(), cmap="gray_r")
-            axis.set_xlabel(data.classes[int(noisy.labels[places[0]])], color=_WRONG, fontsize="x-small")
+            axis.set_xlabel(f"→ {data.classes[int(noisy.labels[places[0]])]}", fontsize="x-small")
         row[0].set_ylabel(name, fontsize="small")
     return finish(figure, [])
 
@@ -158,7 +158,7 @@ def _heat_map(axis: plt.Axes, matrix: np.ndarray, title: str) -> Any:
     if len(matrix) <= _LARGEST_TABLE:
         for (row, column), share in np.ndenumerate(matrix):
             if share > 0:  # neither 0 nor NaN: what stays unwritten is what cannot happen
-                text = f"{share:.2f}".removeprefix("0")
+                text = "1" if share == 1 else f"{share:.2f}".removeprefix("0")
                 colour = "white" if share < 0.5 else "black"
                 axis.text(column, row, text, ha="center", va="center", color=colour, fontsize="x-small")
     return image

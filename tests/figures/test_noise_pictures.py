@@ -39,7 +39,7 @@ def test_a_picture_of_each_class_that_was_flipped_with_both_labels(digits):
     assert [axis.get_title() for axis in axes] == 2 * list(digits.classes)
     assert all(axis.images for axis in axes[:10])
     shown = {axis.get_title(): axis.get_xlabel() for axis in axes[10:] if axis.images}
-    assert shown == {"2": "7", "3": "8", "5": "6", "6": "5", "7": "1"}
+    assert shown == {"2": "→ 7", "3": "→ 8", "5": "→ 6", "6": "→ 5", "7": "→ 1"}
     for axis, noisy in zip(axes, [noisy for noisy in noises.values() for _ in range(10)], strict=True):
         if axis.images:
             label = digits.classes.index(axis.get_title())
@@ -47,7 +47,7 @@ def test_a_picture_of_each_class_that_was_flipped_with_both_labels(digits):
             np.testing.assert_array_equal(
                 axis.images[0].get_array(), digits.train_images[first].squeeze(-1).numpy()
             )
-            assert axis.get_xlabel() == digits.classes[noisy.labels[first]]
+            assert axis.get_xlabel() == f"→ {digits.classes[noisy.labels[first]]}"
 
 
 def test_colour_images_are_drawn_in_colour(make_images):
