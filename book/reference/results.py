@@ -1,0 +1,131 @@
+"""The page of results: the ledger's runs as tables that sort, beside the paper's numbers, and as CSV."""
+
+from collections.abc import Callable, Iterable, Iterator
+from html import escape
+
+import pandas as pd
+
+from reference.settings import DATASETS
+from sce_lib.config import METHODS
+from sce_lib.figures.style import METHOD_NAMES
+from sce_lib.grids import TABLE1_NOISE
+from sce_lib.leaderboard import leaderboard
+from sce_lib.ledger import Ledger, RunRecord, to_frame
+
+# Columns of every table of a section that has them in the paper, run or not.
+PAPER_NOISE = {"5.2": ["clean" if noise == "none" else noise for noise in TABLE1_NOISE]}
+SCALE = ["profile", "train_images", "model", "width", "epochs", "source"]
+ORDER = {"full": 0, "laptop": 1}
+
+
+def fragments(records: Iterable[RunRecord] | None = None) -> dict[str, str]:
+    """Return the page's tables and the files that it offers, from the ledger where no records are given.
+
+    Smoke runs prove nothing and are left out.
+    """
+    chosen = [r for r in (Ledger() if records is None else records) if r.config.profile != "smoke"]
+    board = leaderboard(chosen)
+    return {
+        "results.md": "\n".join(_page(board)),
+        "results.csv": board.to_csv(index=False),
+        "runs.csv": to_frame(chosen).to_csv(index=False),
+    }
+
+
+def _page(board: pd.DataFrame) -> Iterator[str]:
+    if board.empty:
+        yield "The ledger has no runs yet."
+        return
+    known = [*DATASETS, *sorted(set(board["dataset"]) - set(DATASETS))]
+    for dataset in (name for name in known if name in set(board["dataset"])):
+        yield f"## {DATASETS.get(dataset, dataset)}\n"
+        of_dataset = board[board["dataset"] == dataset]
+        for (section, protocol), rows in of_dataset.groupby(["section", "protocol"]):
+            yield f"### {DATASETS.get(dataset, dataset)}, §{section}, protocol `{protocol}`\n"
+            yield from _tabs(rows[rows["changes"] == ""], section, f"{dataset}, §{section}, {protocol}")
+            changed = rows[rows["changes"] != ""]
+            if not changed.empty:
+                yield "With settings other than the section's, as the second column says:\n"
+                yield from _tabs(changed, section, f"{dataset}, §{section}, {protocol}, other settings")
+
+
+def _tabs(rows: pd.DataFrame, section: str, caption: str) -> Iterator[str]:
+    if rows.empty:
+        return
+    yield "::::{tab-set}"
+    for title, cell in (("Last epoch", _last), ("Best epoch, an oracle", _best)):
+        yield from (f":::{{tab-item}} {title}", "```{raw} html")
+        yield from _table(rows, section, f"{caption}: {title.lower()}, test accuracy in %", cell)
+        yield from ("```", ":::")
+    yield "::::\n"
+
+
+def _table(rows: pd.DataFrame, section: str, caption: str, cell: Callable[[pd.Series], str]) -> Iterator[str]:
+    """Yield a table of a row a method and scale, a column a noise; a cell that was not run is empty."""
+    fixed = PAPER_NOISE.get(section, [])
+    noises = [*fixed, *sorted(set(rows["noise"]) - set(fixed), key=lambda n: (n != "clean", n))]
+    with_changes = bool((rows["changes"] != "").any())
+    heads = ["method", *(["changed"] if with_changes else []), *(_noise(n, section) for n in noises), "scale"]
+    yield f'<div class="results" role="region" aria-label="{escape(caption)}" tabindex="0">'
+    yield f'<table class="sortable"><caption>{escape(caption)}</caption>'
+    yield "<thead><tr>" + "".join(f'<th scope="col">{escape(head)}</th>' for head in heads) + "</tr></thead>"
+    yield "<tbody>"
+    groups = rows.groupby(["method", "changes", *SCALE], sort=False)
+    for _, group in sorted(groups, key=lambda pair: _place(pair[1].iloc[0])):
+        row = group.iloc[0]
+        yield f'<tr><th scope="row" data-value="{METHODS.index(row["method"])}">{_name(row["method"])}</th>'
+        if with_changes:
+            yield f"<td>{escape(row['changes'])}</td>"
+        by_noise = {found["noise"]: found for _, found in group.iterrows()}
+        yield from (cell(by_noise[noise]) if noise in by_noise else "<td></td>" for noise in noises)
+        yield f"<td>{escape(_scale(row))}</td></tr>"
+    yield "</tbody></table></div>"
+
+
+def _place(row: pd.Series) -> tuple:
+    return ORDER.get(row["profile"], len(ORDER)), METHODS.index(row["method"]), row["changes"], *row[SCALE]
+
+
+def _name(method: str) -> str:
+    return METHOD_NAMES.get(method, method.upper())
+
+
+def _noise(slug: str, section: str) -> str:
+    if slug == "clean":
+        return "labels as they come" if section == "5.3" else "clean labels"
+    kind, _, detail = slug.partition("-")
+    return f"human, {detail}" if kind == "human" else f"{kind} {float(detail):.0%}".replace("%", " %")
+
+
+def _scale(row: pd.Series) -> str:
+    size = f"{row['train_images']:,} images, {row['model']} × {row['width']:g}, {row['epochs']} epochs"
+    return f"{row['profile']}: {size}; {row['source']}"
+
+
+def _spread(row: pd.Series, which: str) -> str:
+    """Return mean, range where there is one, and number of seeds."""
+    span = f" [{row[f'{which}_low']:.1f}, {row[f'{which}_high']:.1f}]" if row["seeds"] > 1 else ""
+    seeds = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
+    return f"<strong>{row[which]:.1f}</strong>{span}<br><small>{seeds}</small>"
+
+
+def _last(row: pd.Series) -> str:
+    return _cell(row, "last", _beside(row))
+
+
+def _best(row: pd.Series) -> str:
+    return _cell(row, "best", "")
+
+
+def _cell(row: pd.Series, which: str, beside: str) -> str:
+    runs = escape(row["runs"])
+    return f'<td data-value="{row[which]:.4f}" data-runs="{runs}">{_spread(row, which)}{beside}</td>'
+
+
+def _beside(row: pd.Series) -> str:
+    """Return the paper's number and how far ours is from it; nothing where the paper has none."""
+    if pd.isna(row["paper"]):
+        return ""
+    deviation = "" if pd.isna(row["paper_std"]) else f" ± {row['paper_std']:.2f}"
+    difference = f"{row['difference']:+.1f}".replace("-", "−")
+    return f"<br><small>paper {row['paper']:.2f}{deviation}, {difference}</small>"
