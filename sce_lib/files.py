@@ -2,8 +2,12 @@
 
 import os
 import tempfile
+import time
 import warnings
 from pathlib import Path
+
+# The end of the name of a file that is being written.
+_PART = ".part"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -17,7 +21,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     b'whole'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -28,6 +32,26 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_stale(folder: Path, seconds: float = 86_400.0) -> None:
+    """Delete what writers that were killed have left below a folder: parts older than a day.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / ".record.json.k2x9.part").write_bytes(b"cut sho")
+    >>> remove_stale(folder)  # it may be written at this moment
+    >>> len(list(folder.iterdir()))
+    1
+    """
+    oldest = time.time() - seconds
+    for part in folder.rglob(f".*{_PART}"):
+        try:
+            if part.stat().st_mtime < oldest:
+                part.unlink()
+        except FileNotFoundError:
+            continue  # its writer, or another cleaner, was faster
 
 
 def set_aside(path: Path, why: str) -> None:

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -198,7 +197,6 @@ def test_a_worker_that_is_killed_costs_no_record(ledger, folders, in_process):
         time.sleep(0.01)
     os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
     sweeper.join()
-    assert any(isinstance(error, BrokenProcessPool) for error in outcomes.values())
-    assert set(sweep.run(configs, ledger, jobs=2).values()) == {None}
+    assert set(outcomes.values()) == {None}  # it was tried again
     assert [ledger.get(config).results() for config in configs] == [in_process(config) for config in configs]
     assert len(ledger) == 4

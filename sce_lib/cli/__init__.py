@@ -6,43 +6,26 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
+
+from sce_lib.cli.common import (
+    DatasetOption,
+    DeviceOption,
+    LedgerOption,
+    NoiseOption,
+    ProfileOption,
+    ProtocolOption,
+    SectionOption,
+    SeedsOption,
+    stop,
+)
+from sce_lib.cli.ledger import ledger_app
+from sce_lib.cli.sweep import sweep_command
 
 app = typer.Typer(help="Symmetric cross entropy: train runs, look at the ledger.", no_args_is_help=True)
-ledger_app = typer.Typer(help="Look at the ledger of run records.", no_args_is_help=True)
 noise_app = typer.Typer(help="Noisy labels, as a run sees them.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(noise_app, name="noise")
-
-DatasetOption = Annotated[
-    str, typer.Option(help="digits, mnist, fashion_mnist, cifar10, or a tree of your own")
-]
-NoiseOption = Annotated[str, typer.Option(help="none, symmetric-0.4, asymmetric-0.3, human-worse_label")]
-ProfileOption = Annotated[str, typer.Option(help="smoke, laptop or full: how much")]
-ProtocolOption = Annotated[str, typer.Option(help="paper or released: whose details")]
-SectionOption = Annotated[str | None, typer.Option(help="5.1, 5.2 or 5.3: which section's settings")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
-LedgerOption = Annotated[Path | None, typer.Option(help="folder of records; data/ledger if not given")]
-SeedsOption = Annotated[int, typer.Option(help="runs of each cell, with seeds 0, 1, ...")]
-
-
-def _stop(error: Exception) -> typer.Exit:
-    """Say what is wrong in a line or two, without a traceback, and end with status 2."""
-    typer.echo(f"sce: {_explain(error)}", err=True)
-    return typer.Exit(2)
-
-
-def _explain(error: Exception) -> str:
-    """Return an error's message, pydantic's as a line for each value that is wrong."""
-    if not isinstance(error, ValidationError):
-        return str(error)
-    lines = []
-    for problem in error.errors(include_url=False):
-        place = ".".join(map(str, problem["loc"]))
-        message = problem["msg"].removeprefix("Value error, ")
-        own = problem["type"] in ("value_error", "json_invalid")  # these say themselves what was given
-        lines.append(f"{place}: {message}" + ("" if own else f", not {problem['input']!r}"))
-    return "\n     ".join(line.removeprefix(": ") for line in lines)
+app.command("sweep")(sweep_command)
 
 
 @app.command("run")
@@ -87,67 +70,7 @@ def run_command(
                 f"(epoch {record.best_epoch}), {record.provenance.seconds:.0f} s\n{book.path(one)}"
             )
     except (ValueError, OSError, ArithmeticError) as error:
-        raise _stop(error) from error
-
-
-@app.command("sweep")
-def sweep_command(
-    grid: Annotated[str, typer.Argument(help="figure1 to figure9b, table1, table2, table3")],
-    dataset: Annotated[
-        str, typer.Option(help="data set; digits for smoke, else cifar10, if not given")
-    ] = "auto",
-    profile: ProfileOption = "laptop",
-    protocol: ProtocolOption = "paper",
-    seeds: SeedsOption = 1,
-    jobs: Annotated[int, typer.Option(help="processes, one thread each")] = 1,
-    device: DeviceOption = "auto",
-    ledger: LedgerOption = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="list what is missing and train nothing")
-    ] = False,
-) -> None:
-    """Train the runs of a figure or table that the ledger does not have."""
-    from sce_lib import grids
-    from sce_lib.ledger import Ledger
-
-    book = Ledger(ledger)
-    try:
-        wanted = grids.grid(grid, dataset, profile, protocol, seeds)  # type: ignore[arg-type]
-        from sce_lib import sweep
-
-        absent = sweep.missing(wanted, book)
-        typer.echo(f"{grid}: {len(wanted)} runs, {len(absent)} missing from {book.root}")
-        if dry_run:
-            for config in absent:
-                typer.echo(f"  {config.dataset}/{config.run_id}")
-            return
-        outcomes = sweep.run(wanted, book, jobs=jobs, device=device)
-    except (ValueError, OSError) as error:
-        raise _stop(error) from error
-    failures = {name: failure for name, failure in outcomes.items() if failure is not None}
-    for name, failure in failures.items():
-        typer.echo(f"failed: {name}: {type(failure).__name__}: {failure}", err=True)
-    typer.echo(f"{len(outcomes) - len(failures)} trained, {len(failures)} failed")
-    if failures:
-        raise typer.Exit(1)
-
-
-@ledger_app.command("ls")
-def ledger_ls(
-    ledger: LedgerOption = None,
-    dataset: Annotated[str | None, typer.Option(help="only this data set")] = None,
-) -> None:
-    """List the records: what was run, and its accuracy on all test images after the last epoch."""
-    from sce_lib.ledger import Ledger
-
-    lines = [
-        f"{record.last_accuracy:.4f}  {record.best_accuracy:.4f}  {record.provenance.seconds / 60:7.1f}  "
-        f"{record.config.protocol:8} {record.config.section}      {record.config.dataset}/{record.run_id}"
-        for record in Ledger(ledger)
-        if dataset in (None, record.config.dataset)
-    ]
-    header = "last    best    minutes  protocol section  run"
-    typer.echo("\n".join([header, *lines]) if lines else "the ledger is empty")
+        raise stop(error) from error
 
 
 @noise_app.command("export")
@@ -171,7 +94,7 @@ def noise_export(
         task = prepare(config, torch.device("cpu"))
         label_noise.export(task.noisy, out)
     except (ValueError, OSError) as error:
-        raise _stop(error) from error
+        raise stop(error) from error
     flipped = int(task.flipped.sum())
     typer.echo(f"{out}: {len(task.labels)} labels, {flipped} flipped")
 
@@ -212,7 +135,7 @@ def check_env(device: DeviceOption = "auto") -> None:
             config = RunConfig.preset("digits", "sl", "symmetric-0.4", profile="smoke")
             record = train(config, where, checkpoints=folder, progress=False)
     except (ValueError, RuntimeError) as error:
-        raise _stop(error) from error
+        raise stop(error) from error
     typer.echo(
         f"OK   trained on {torch.device(where)}: SL on digits, 40 % symmetric noise, "
         f"test accuracy {record.last_accuracy:.3f} in {record.provenance.seconds:.1f} s"

@@ -1,5 +1,7 @@
 """The ledger: one record a run, one file a record, each file checked against its own checksum."""
 
+from sce_lib.ledger.compare import LedgerDifference, compare, differences
+from sce_lib.ledger.exchange import Imported, export, import_records, to_frame
 from sce_lib.ledger.records import (
     Embedding,
     EpochRecord,
@@ -15,11 +17,18 @@ __all__ = [
     "Embedding",
     "EpochRecord",
     "GroupRecord",
+    "Imported",
     "Ledger",
+    "LedgerDifference",
     "LedgerError",
     "MissingRuns",
     "Provenance",
     "RunRecord",
     "StageRecord",
+    "compare",
+    "differences",
+    "export",
+    "import_records",
     "select",
+    "to_frame",
 ]

@@ -14,6 +14,8 @@ from sce_lib.ledger.records import RunRecord
 from sce_lib.paths import ledger_root
 
 FORMAT = 1
+# The folder of failures, which stands beside those of the data sets.
+_FAILED = "failed"
 # The folder, and ledger of its own, of seeds that were trained together.
 _REPLICATES = "replicates"
 
@@ -52,7 +54,18 @@ class Ledger:
         self.root = Path(root).expanduser().resolve() if root else ledger_root()
 
     def path(self, config: RunConfig) -> Path:
-        """Return the file that a run's record is kept in."""
+        """Return the file that a run's record is kept in.
+
+        Raises
+        ------
+        ValueError
+            For a data set called ``failed``, the folder where failures are noted.
+        """
+        if config.dataset == _FAILED:
+            raise ValueError(
+                f"a data set cannot be called {_FAILED!r}: the ledger notes failures in the folder of that "
+                "name; give the data set another name"
+            )
         return self.root / config.dataset / f"{config.run_id}.json"
 
     def lock(self, config: RunConfig) -> filelock.BaseFileLock:
@@ -142,11 +155,44 @@ class Ledger:
         return path
 
     def _failure_path(self, config: RunConfig) -> Path:
-        return self.root / "failed" / config.dataset / f"{config.run_id}.json"
+        return self.root / _FAILED / config.dataset / f"{config.run_id}.json"
+
+    def failures(self) -> dict[str, str]:
+        """Return why runs failed that have no record, by ``dataset/run_id``."""
+        notes = sorted((self.root / _FAILED).glob("*/*.json"))
+        return {
+            f"{note.parent.name}/{note.stem}": json.loads(note.read_bytes())["error"]
+            for note in notes
+            if not (self.root / note.parent.name / note.name).exists()
+        }
+
+    def paths(self) -> list[Path]:
+        """Return the records' files, read or not, in order of their names."""
+        return sorted(path for path in self.root.glob("*/*.json") if path.parent.name != _FAILED)
+
+    def find(self, run: str) -> RunRecord:
+        """Return the record of a run by its id or ``dataset/id``, or by what either begins with.
+
+        Raises
+        ------
+        MissingRuns
+            If there is none.
+        ValueError
+            If the beginning fits several, which the message lists; if the file is damaged.
+        """
+        names = {f"{path.parent.name}/{path.stem}": path for path in self.paths()}
+        whole = [name for name in names if run in (name, name.partition("/")[2])]
+        found = whole or [name for name in names if name.startswith(run) or f"/{run}" in name]
+        if not found:
+            raise MissingRuns(f"no run {run!r} in {self.root}; `sce ledger ls` lists the runs there")
+        if len(found) > 1:
+            listed = "\n  ".join(found)
+            raise ValueError(f"{run!r} is how {len(found)} runs begin; give more of the name:\n  {listed}")
+        return self.read(names[found[0]])
 
     def __iter__(self) -> Iterator[RunRecord]:
-        for path in sorted(self.root.glob("*/*.json")):
-            if path.parent.name != "failed" and (record := self._read_or_set_aside(path)) is not None:
+        for path in self.paths():
+            if (record := self._read_or_set_aside(path)) is not None:
                 yield record
 
     def __len__(self) -> int:

@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -12,6 +12,13 @@ import sce_lib
 from sce_lib.config import RunConfig
 from sce_lib.files import set_aside, write_atomically
 from sce_lib.paths import cache_root
+
+
+class Progress(NamedTuple):
+    """How far a run is: epochs done, and the test accuracy after the last of them."""
+
+    epoch: int
+    accuracy: float
 
 
 class Checkpoint:
@@ -34,6 +41,7 @@ class Checkpoint:
 
     def __init__(self, config: RunConfig, fingerprint: str, folder: Path | None = None) -> None:
         self.path = (folder or cache_root() / "checkpoints") / f"{config.dataset}-{config.run_id}.pt"
+        self._note = self.path.with_suffix(".progress.json")
         owner = [config.model_dump_json(), fingerprint, torch.__version__, sce_lib.__version__]
         self._owner = json.dumps(owner).encode()
 
@@ -59,6 +67,18 @@ class Checkpoint:
             return None
         return torch.load(io.BytesIO(content), map_location=device, weights_only=True)
 
+    def note(self, epoch: int, accuracy: float) -> None:
+        """Leave word beside the file of how far the run is, for `progress`."""
+        write_atomically(self._note, json.dumps({"epoch": epoch, "accuracy": accuracy}).encode())
+
+    def progress(self) -> Progress | None:
+        """Return how far the run is, or None before its first epoch has ended and after its last."""
+        try:
+            return Progress(**json.loads(self._note.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
+
     def remove(self) -> None:
-        """Delete the file: the run's record has been made."""
+        """Delete the files: the run's record has been made."""
         self.path.unlink(missing_ok=True)
+        self._note.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ from sce_lib.ledger import EpochRecord, Provenance, RunRecord, StageRecord
 from sce_lib.losses import D2L
 from sce_lib.models import build_model
 from sce_lib.paths import project_root
-from sce_lib.training.checkpoint import Checkpoint
+from sce_lib.training.checkpoint import Checkpoint, Progress
 from sce_lib.training.criterion import build_criterion
 from sce_lib.training.measure import (
     TrainingDiverged,
@@ -363,6 +363,7 @@ def train(
                 run.run_epoch(epoch)
                 run.seconds += time.perf_counter() - started
                 checkpoint.save(run.state())
+                checkpoint.note(len(run.epochs), run.epochs[-1].test_accuracy)
                 bar.set_postfix(
                     loss=f"{run.epochs[-1].train_loss:.3f}", test=f"{run.epochs[-1].test_accuracy:.3f}"
                 )
@@ -373,3 +374,14 @@ def train(
 def discard_checkpoint(config: RunConfig, checkpoints: str | Path | None = None) -> None:
     """Delete a run's checkpoint; to be called once its record is in the ledger."""
     Checkpoint(config, "", Path(checkpoints) if checkpoints else None).remove()
+
+
+def progress_of(config: RunConfig, checkpoints: str | Path | None = None) -> Progress | None:
+    """Return how far a run is that is being trained on this machine; None if that is not known.
+
+    Examples
+    --------
+    >>> progress_of(RunConfig.preset("digits", "ce", profile="smoke"), checkpoints="none/such") is None
+    True
+    """
+    return Checkpoint(config, "", Path(checkpoints) if checkpoints else None).progress()

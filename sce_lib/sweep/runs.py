@@ -1,9 +1,7 @@
-"""From runs that are wanted to records in the ledger: train what is missing, once each."""
+"""Runs and their records: which are there, which are missing, and one of them made."""
 
 import contextlib
-import multiprocessing
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from sce_lib.config import RunConfig
@@ -46,66 +44,6 @@ def missing(configs: Iterable[RunConfig], ledger: Ledger) -> list[RunConfig]:
     """Return the runs, each once, that the ledger has no whole record of."""
     wanted = {(config.dataset, config.run_id): config for config in configs}
     return [config for config in wanted.values() if ledger.get(config) is None]
-
-
-def _work(config: RunConfig, ledger_root: Path, device: str) -> str:
-    """Train one run in a worker process, on one thread."""
-    ensure(config, Ledger(ledger_root), device, threads=1, progress=False)
-    return config.run_id
-
-
-def run(
-    configs: Sequence[RunConfig],
-    ledger: Ledger | None = None,
-    executor: Executor | None = None,
-    jobs: int = 1,
-    device: str = "auto",
-) -> dict[str, BaseException | None]:
-    """Train the missing runs on an executor, by default `jobs` local processes of one thread each.
-
-    Parameters
-    ----------
-    configs : sequence of RunConfig
-        The runs that are wanted; those in the ledger are left alone.
-    ledger : Ledger, optional
-        Where records are kept.
-    executor : concurrent.futures.Executor, optional
-        Who trains; it is not shut down.
-    jobs : int
-        Number of processes where no executor is given.
-    device : str
-        Where each run trains.
-
-    Returns
-    -------
-    dict
-        For each run that was missing, by run id, its error, or None where it is now in the ledger.
-
-    Raises
-    ------
-    ValueError
-        For fewer than one job, or a device that is not there (an executor's workers see to their own).
-
-    Examples
-    --------
-    >>> run([])
-    {}
-    """
-    if jobs < 1:
-        raise ValueError(f"jobs is the number of processes, at least 1, not {jobs}")
-    if executor is None:
-        resolve_device(device)
-    ledger = Ledger() if ledger is None else ledger
-    todo = missing(configs, ledger)
-    if not todo:
-        return {}
-    pool = executor or ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        futures = {pool.submit(_work, config, ledger.root, device): config.run_id for config in todo}
-        return {futures[future]: future.exception() for future in as_completed(futures)}
-    finally:
-        if executor is None:
-            pool.shutdown(cancel_futures=True)
 
 
 def present(configs: Iterable[RunConfig], ledger: Ledger | None = None) -> list[RunRecord]:

@@ -1,0 +1,179 @@
+"""`sce ledger`: look at the records, check them, bring them out and in."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sce_lib.cli.common import DeviceOption, LedgerOption, stop
+
+ledger_app = typer.Typer(help="Look at the ledger of run records.", no_args_is_help=True)
+RunArgument = Annotated[str, typer.Argument(help="run id, dataset/run id, or how one of them begins")]
+
+
+@ledger_app.command("ls")
+def ledger_ls(
+    ledger: LedgerOption = None,
+    dataset: Annotated[str | None, typer.Option(help="only this data set")] = None,
+) -> None:
+    """List the records: what was run, and its accuracy on all test images after the last epoch."""
+    from sce_lib.ledger import Ledger
+
+    book = Ledger(ledger)
+    lines = [
+        f"{record.last_accuracy:.4f}  {record.best_accuracy:.4f}  {record.provenance.seconds / 60:7.1f}  "
+        f"{record.config.protocol:8} {record.config.section}      {record.config.dataset}/{record.run_id}"
+        for record in book
+        if dataset in (None, record.config.dataset)
+    ]
+    header = "last    best    minutes  protocol section  run"
+    typer.echo("\n".join([header, *lines]) if lines else "the ledger is empty")
+    for name, reason in book.failures().items():
+        if dataset in (None, name.partition("/")[0]):
+            typer.echo(f"failed: {name}: {reason}", err=True)
+
+
+@ledger_app.command("show")
+def ledger_show(
+    run: RunArgument,
+    ledger: LedgerOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the whole record as JSON")] = False,
+) -> None:
+    """Show a record: its config, its results, where it comes from."""
+    from sce_lib.ledger import Ledger
+
+    try:
+        record = Ledger(ledger).find(run)
+    except (ValueError, LookupError, OSError) as error:
+        raise stop(error) from error
+    if as_json:
+        typer.echo(record.model_dump_json(indent=1))
+        return
+    made = record.provenance
+    typer.echo(f"{record.config.dataset}/{record.run_id}")
+    typer.echo(
+        f"last {record.last_accuracy:.4f} on {made.test_images:,} test images; "
+        f"best {record.best_accuracy:.4f} after epoch {record.best_epoch}, "
+        f"on {record.test_images_per_epoch:,} of them"
+    )
+    for name, accuracy in zip(record.classes, record.final_stage().classwise_accuracy, strict=True):
+        typer.echo(f"  {name:16} {'–' if accuracy is None else format(accuracy, '.3f')}")
+    flipped = "an unknown part" if made.noise_rate is None else f"{100 * made.noise_rate:.1f} %"
+    typer.echo(
+        f"{made.train_images:,} training images of {made.source}, {flipped} of the labels flipped\n"
+        f"{made.seconds:.0f} s on {made.device} ({made.platform}, {made.threads} thread(s)), torch "
+        f"{made.versions.get('torch')}, commit {made.git_commit}, {made.date}"
+    )
+    typer.echo(json.dumps(record.config.model_dump(mode="json", exclude_defaults=True), indent=1))
+
+
+@ledger_app.command("verify")
+def ledger_verify(
+    runs: Annotated[list[str], typer.Argument(help="run ids, or how they begin")],
+    ledger: LedgerOption = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Train runs again and compare with their records; the ledger is left alone."""
+    from sce_lib.ledger import Ledger
+
+    passed = True
+    try:
+        records = [Ledger(ledger).find(run) for run in runs]
+        from sce_lib.sweep import verify
+
+        for record in records:
+            found = verify(record, device)
+            name = f"{record.config.dataset}/{record.run_id}"
+            passed &= found.passed
+            if not found.differing:
+                typer.echo(f"OK   {name}: equal to the last bit")
+                continue
+            first, values = next(iter(found.differing.items()))
+            typer.echo(
+                f"{'OK  ' if found.passed else 'FAIL'} {name}: {len(found.differing)} values differ, {first} "
+                f"first ({values[0]} and {values[1]}); last accuracies {found.drift:.4f} apart"
+            )
+            typer.echo(
+                "     made elsewhere: " + ("; ".join(found.elsewhere) or "no, equal bits are promised")
+            )
+    except (ValueError, LookupError, OSError, ArithmeticError) as error:
+        raise stop(error) from error
+    if not passed:
+        raise typer.Exit(1)
+
+
+@ledger_app.command("diff")
+def ledger_diff(
+    one: Annotated[Path, typer.Argument(help="a ledger's folder, or a record's file")],
+    other: Annotated[Path, typer.Argument(help="another of the same kind")],
+) -> None:
+    """Say in what results two ledgers, or two records, differ; exit 1 if they do."""
+    from sce_lib import ledger
+
+    try:
+        for path in (one, other):
+            if not path.exists():
+                raise FileNotFoundError(
+                    f"{path} is not there: give two ledgers' folders, or two record files"
+                )
+        if one.is_file() != other.is_file():
+            raise ValueError(f"{one} and {other} are a file and a folder: give two of one kind")
+        if one.is_file():
+            found = ledger.differences(ledger.Ledger.read(one), ledger.Ledger.read(other))
+            for place, values in found.items():
+                typer.echo(f"{place}: {values[0]} and {values[1]}")
+            typer.echo(f"{len(found)} values differ")
+            same = not found
+        else:
+            difference = ledger.compare(ledger.Ledger(one), ledger.Ledger(other))
+            for name in difference.only_one:
+                typer.echo(f"only in {one}: {name}")
+            for name in difference.only_other:
+                typer.echo(f"only in {other}: {name}")
+            for name, places in difference.differing.items():
+                typer.echo(f"differ: {name}, in {len(places)} values, {next(iter(places))} first")
+            typer.echo(f"{difference.equal} runs have the same results in both")
+            same = not (difference.only_one or difference.only_other or difference.differing)
+    except (ValueError, OSError) as error:
+        raise stop(error) from error
+    if not same:
+        raise typer.Exit(1)
+
+
+@ledger_app.command("export")
+def ledger_export(
+    out: Annotated[Path, typer.Argument(help="file to write: .csv or .parquet")],
+    ledger: LedgerOption = None,
+    dataset: Annotated[str | None, typer.Option(help="only this data set")] = None,
+) -> None:
+    """Write one table of all records: a row a run."""
+    from sce_lib.ledger import Ledger, export
+
+    try:
+        records = [r for r in Ledger(ledger) if dataset in (None, r.config.dataset)]
+        rows = export(records, out)
+    except (ValueError, OSError, ImportError) as error:
+        raise stop(error) from error
+    typer.echo(f"{out}: {rows} runs")
+
+
+@ledger_app.command("import")
+def ledger_import(
+    sources: Annotated[list[Path], typer.Argument(help="folders of other ledgers, or record files")],
+    ledger: LedgerOption = None,
+) -> None:
+    """Take records from other ledgers, each checked; nothing is overwritten."""
+    from sce_lib.ledger import Ledger, import_records
+
+    try:
+        outcome = import_records(sources, Ledger(ledger))
+    except (ValueError, OSError) as error:
+        raise stop(error) from error
+    for path, reason in outcome.refused.items():
+        typer.echo(f"refused: {path}: {reason}", err=True)
+    typer.echo(
+        f"{len(outcome.added)} added, {len(outcome.present)} there already, {len(outcome.refused)} refused"
+    )
+    if outcome.refused:
+        raise typer.Exit(1)

@@ -1,0 +1,74 @@
+"""`sce sweep`: the runs of a figure or table."""
+
+from typing import Annotated
+
+import typer
+
+from sce_lib.cli.common import (
+    DeviceOption,
+    LedgerOption,
+    ProfileOption,
+    ProtocolOption,
+    SeedsOption,
+    stop,
+)
+
+# The exit status of a command that Ctrl-C has ended.
+INTERRUPTED = 130
+
+
+def sweep_command(
+    grid: Annotated[str, typer.Argument(help="figure1 to figure9, table1, table2, table3, fidelity, ...")],
+    dataset: Annotated[
+        str, typer.Option(help="data set; digits for smoke, else cifar10, if not given")
+    ] = "auto",
+    profile: ProfileOption = "laptop",
+    protocol: ProtocolOption = "paper",
+    seeds: SeedsOption = 1,
+    jobs: Annotated[int, typer.Option(help="processes on this machine, one thread each")] = 1,
+    device: DeviceOption = "auto",
+    ledger: LedgerOption = None,
+    retries: Annotated[int, typer.Option(help="attempts after one that lost its worker, say")] = 1,
+    dask: Annotated[
+        str | None, typer.Option(help="address of a Dask scheduler, whose workers then train")
+    ] = None,
+    gpu_share: Annotated[
+        float | None, typer.Option(help="with --dask: part of a worker's GPU resource that a run takes")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="list what is missing and what it takes; train nothing")
+    ] = False,
+) -> None:
+    """Train the runs of a figure or table that the ledger does not have."""
+    from sce_lib import grids
+    from sce_lib.ledger import Ledger
+
+    book = Ledger(ledger)
+    try:
+        if gpu_share is not None and dask is None:
+            raise ValueError("--gpu-share is about the workers of --dask; give the scheduler's address too")
+        wanted = grids.grid(grid, dataset, profile, protocol, seeds)  # type: ignore[arg-type]
+        from sce_lib import sweep  # torch takes seconds: a slip is answered before
+
+        plan = sweep.plan(wanted, book, "auto" if dask else device)
+        typer.echo(f"{grid}: {plan.summary(jobs)}")
+        if dry_run:
+            for estimate in plan.missing:
+                typer.echo(f"  {estimate}")
+            return
+        with sweep.Display(plan) as display:
+            if dask is None:
+                outcomes = sweep.run(wanted, book, None, jobs, device, retries, display)
+            else:
+                with sweep.dask_executor(dask, gpu_share) as cluster:
+                    outcomes = sweep.run(wanted, book, cluster, jobs, device, retries, display)
+    except (ValueError, OSError, ImportError) as error:
+        raise stop(error) from error
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on where it was, epochs included", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    failed = sum(failure is not None for failure in outcomes.values())
+    typer.echo(f"{len(outcomes) - failed} trained, {failed} failed")
+    if failed:
+        typer.echo(f"the reasons are kept in {book.root / 'failed'}; `sce ledger ls` lists them", err=True)
+        raise typer.Exit(1)

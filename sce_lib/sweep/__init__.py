@@ -1,0 +1,24 @@
+"""From runs that are wanted to records in the ledger: train what is missing, once each."""
+
+from sce_lib.sweep.checking import Verification, verify
+from sce_lib.sweep.cluster import dask_executor
+from sce_lib.sweep.display import Display
+from sce_lib.sweep.engine import Status, run
+from sce_lib.sweep.planning import Estimate, Plan, plan
+from sce_lib.sweep.runs import collect, ensure, missing, present
+
+__all__ = [
+    "Display",
+    "Estimate",
+    "Plan",
+    "Status",
+    "Verification",
+    "collect",
+    "dask_executor",
+    "ensure",
+    "missing",
+    "plan",
+    "present",
+    "run",
+    "verify",
+]
