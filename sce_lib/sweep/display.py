@@ -30,9 +30,11 @@ class Display:
     def __init__(self, plan: Plan, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
         self._flops = {estimate.config: estimate.flops for estimate in plan.missing}
+        self._before = sum(self._share(config) * flops for config, flops in self._flops.items())
         self._began = time.monotonic()
         self._said: float | None = None
         self._ended: set[RunConfig] = set()
+        self._retried = 0
         self._bar = Progress(
             TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=self.console
         )
@@ -53,11 +55,14 @@ class Display:
         return 0.0 if far is None else far.epoch / config.optimisation.epochs
 
     def _left(self, status: Status) -> float | None:
-        """Return the seconds left at the pace so far, in FLOPs; None before anything is done."""
-        done = float(sum(self._flops.get(config, 0) for config in status.ended))
-        done += sum(self._share(config) * self._flops.get(config, 0) for config in status.running)
-        whole = sum(self._flops.values())
-        return (time.monotonic() - self._began) * (whole - done) / done if done else None
+        """Return the seconds left at the pace so far, in FLOPs; None before anything is done.
+
+        What earlier sweeps have left in checkpoints is not of this one's pace.
+        """
+        shares = {config: config in status.ended or self._share(config) for config in self._flops}
+        done = sum(share * self._flops[config] for config, share in shares.items())
+        here, left = done - self._before, sum(self._flops.values()) - done
+        return (time.monotonic() - self._began) * left / here if here > 0 else None
 
     def _line(self, config: RunConfig) -> str:
         far = progress_of(config)
@@ -73,15 +78,22 @@ class Display:
             f"{status.waiting} waiting; left: {readable_time(self._left(status))}"
         )
 
+    def _say(self, what: str, config: RunConfig, error: BaseException) -> None:
+        self.console.print(
+            f"{what}: {config.dataset}/{config.run_id}: {type(error).__name__}: {error}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
     def __call__(self, status: Status) -> None:
         """Show where the sweep stands."""
+        for config, error in status.retried[self._retried :]:
+            self._say("tried again", config, error)
+        self._retried = len(status.retried)
         for config in status.ended.keys() - self._ended:
-            if (error := status.ended[config]) is not None:
-                self.console.print(
-                    f"failed: {config.dataset}/{config.run_id}: {type(error).__name__}: {error}",
-                    markup=False,
-                    soft_wrap=True,
-                )
+            if (failure := status.ended[config]) is not None:
+                self._say("failed", config, failure)
         self._ended = set(status.ended)
         if self.console.is_terminal:
             self._bar.update(self._task, completed=len(status.ended))
