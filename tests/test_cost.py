@@ -38,9 +38,8 @@ def test_sizes_are_those_of_the_data(dataset):
     )
 
 
-@pytest.mark.parametrize(
-    "profile", ["laptop", "full"]
-)  # in smoke, looking at the test set outweighs training
+# In smoke, looking at the test set outweighs training.
+@pytest.mark.parametrize("profile", ["laptop", "full"])
 def test_a_run_grows_with_its_epochs_and_images(profile):
     config = RunConfig.preset("cifar10", "ce", profile=profile)
     longer = config.optimisation.model_copy(update={"epochs": 2 * config.optimisation.epochs})
