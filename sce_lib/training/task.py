@@ -206,13 +206,16 @@ def prepare(
     ------
     ValueError
         For a training subset that the data set is too small for, noise that it does not have, or a label
-        that is none of its classes; for a method that needs a transition matrix which cannot be estimated.
+        that is none of its classes; for a method that needs a transition matrix which cannot be estimated;
+        for fewer than 0 workers.
     DatasetNotFound
         If the data set is neither there nor to be downloaded.
     """
     data = data or _load(config, root)
     if workers is None:
         workers = min(MOST_WORKERS, (os.cpu_count() or 1) - 1)
+    if workers < 0:
+        raise ValueError(f"workers is how many processes read images, 0 or more, not {workers}")
     if isinstance(data, LazyImageData):
         train_labels, test_labels = data.train.labels, data.test.labels
     else:

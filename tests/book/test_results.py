@@ -176,6 +176,13 @@ def test_made_runs_beside_the_papers_numbers(mixed):
     assert released["SL"][2] == "60.0 1 seed paper 85.34 ± 0.07, −25.3"
 
 
+def test_labels_that_are_noisy_as_they_come_are_not_called_clean(make_record):
+    config = RunConfig.preset("clothing1m", "sl", profile="full")
+    table = page_of([make_record(last=0.7).model_copy(update={"config": config})], "last epoch")
+    assert [head.text for head in table.select("thead th")] == ["method", "labels as they come", "scale"]
+    assert cells(table) == {"SL": ["70.0 1 seed paper 71.02, −1.0"]}
+
+
 def test_section_5_1_has_no_number_of_the_paper_beside_it(mixed):
     assert cells(page_of(mixed, "§5.1, paper: last")) == {"SL": ["70.0 1 seed"]}
 

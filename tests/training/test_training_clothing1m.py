@@ -118,6 +118,11 @@ def test_no_noise_is_put_on_labels_that_are_noisy(lazy, tiny_config):
         prepare(config, CPU, data=lazy)
 
 
+def test_fewer_workers_than_none(lazy, tiny_config):
+    with pytest.raises(ValueError, match="0 or more, not -1"):
+        prepare(small(tiny_config), CPU, data=lazy, workers=-1)
+
+
 def test_more_training_images_than_are_listed(lazy, tiny_config):
     with pytest.raises(ValueError, match="n_train is 71, but clothing1m has 70"):
         prepare(small(tiny_config, n_train=71), CPU, data=lazy)
