@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from sce_lib.config import METHODS, RunConfig
 from sce_lib.datasets import load_dataset
 from sce_lib.ledger import Ledger
-from sce_lib.training import TrainingDiverged, discard_checkpoint, resolve_device, train
+from sce_lib.training import TrainingDiverged, discard_checkpoint, progress_of, resolve_device, train
 from sce_lib.training.checkpoint import Checkpoint
 
 CPU = torch.device("cpu")
@@ -196,10 +196,13 @@ def test_a_checkpoint_of_another_config_is_not_looked_at(make_images, tiny_confi
     assert record.results() == expected
 
 
-def test_discarding_a_checkpoint(make_images, tiny_config, tmp_path):
-    train(tiny_config(), "cpu", data=make_images(), checkpoints=tmp_path)
+def test_a_checkpoint_says_how_far_the_run_is_until_it_is_discarded(make_images, tiny_config, tmp_path):
+    record = train(tiny_config(), "cpu", data=make_images(), checkpoints=tmp_path)
+    last = record.epochs[-1]
+    assert progress_of(tiny_config(), tmp_path) == (last.epoch, last.test_accuracy)
+    assert progress_of(tiny_config(seed=1), tmp_path) is None
     discard_checkpoint(tiny_config(seed=1), tmp_path)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(tmp_path.iterdir())) == 2
     discard_checkpoint(tiny_config(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
