@@ -1,6 +1,5 @@
 """`sce ledger`: look at the records, check them, bring them out and in."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -65,7 +64,7 @@ def ledger_show(
         f"{made.seconds:.0f} s on {made.device} ({made.platform}, {made.threads} thread(s)), torch "
         f"{made.versions.get('torch')}, commit {made.git_commit}, {made.date}"
     )
-    typer.echo(json.dumps(record.config.model_dump(mode="json", exclude_defaults=True), indent=1))
+    typer.echo(record.config.model_dump_json(indent=1))
 
 
 @ledger_app.command("verify")
@@ -126,6 +125,9 @@ def ledger_diff(
             typer.echo(f"{len(found)} values differ")
             same = not found
         else:
+            for path in (one, other):
+                if not ledger.Ledger(path).paths():
+                    raise ValueError(f"{path} holds no record: give a ledger's folder, or a record's file")
             difference = ledger.compare(ledger.Ledger(one), ledger.Ledger(other))
             for name in difference.only_one:
                 typer.echo(f"only in {one}: {name}")

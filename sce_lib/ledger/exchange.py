@@ -78,9 +78,9 @@ class Imported:
 
 
 def _files(source: Path) -> list[Path]:
-    if source.is_dir():
-        return [*sorted(source.glob("*.json")), *Ledger(source).paths()]
-    return [source]
+    if not source.exists():
+        raise FileNotFoundError(f"{source} is not there: give a ledger's folder, or record files")
+    return [*sorted(source.glob("*.json")), *Ledger(source).paths()] if source.is_dir() else [source]
 
 
 def import_records(sources: Iterable[str | Path], ledger: Ledger) -> Imported:
@@ -109,7 +109,7 @@ def import_records(sources: Iterable[str | Path], ledger: Ledger) -> Imported:
         except filelock.Timeout:
             outcome.refused[path] = "this run is being trained now; import it again when that has ended"
         except LedgerError as error:
-            outcome.refused[path] = str(error)
+            outcome.refused[path] = str(error).removeprefix(f"{path} ")
     return outcome
 
 

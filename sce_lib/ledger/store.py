@@ -32,6 +32,14 @@ def _checksum(record: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
+def _reason(note: Path) -> str:
+    """Return what a note of a failure says; one that someone has damaged still tells that a run failed."""
+    try:
+        return str(json.loads(note.read_bytes())["error"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"the reason cannot be read from {note}"
+
+
 class Ledger:
     """A folder of run records, ``<root>/<dataset>/<run_id>.json``.
 
@@ -161,7 +169,7 @@ class Ledger:
         """Return why runs failed that have no record, by ``dataset/run_id``."""
         notes = sorted((self.root / _FAILED).glob("*/*.json"))
         return {
-            f"{note.parent.name}/{note.stem}": json.loads(note.read_bytes())["error"]
+            f"{note.parent.name}/{note.stem}": _reason(note)
             for note in notes
             if not (self.root / note.parent.name / note.name).exists()
         }
