@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from sce_lib.cli import app
@@ -112,9 +113,11 @@ def test_exported_noise_is_what_a_run_sees(sce, folders, suffix):
 
 
 def test_check_env_trains_and_names_what_is_installed(sce, folders):
-    code, said = sce("check-env", "--device", "cpu")
+    code, said = sce("check-env", "--device", "cpu", "--no-compile")
     assert "OK torch" in said
     assert "OK trained on cpu" in said
+    assert "OK one training step against float64 on the CPU" in said
+    assert ("no CUDA device" in said) != torch.cuda.is_available()
     assert str(folders / "ledger") in said
     assert code == (1 if "FAIL" in said else 0)
     assert not (folders / "ledger").exists()

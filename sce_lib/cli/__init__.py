@@ -100,14 +100,20 @@ def noise_export(
 
 
 @app.command("check-env")
-def check_env(device: DeviceOption = "auto") -> None:
-    """Say what is installed, where data are looked for, and whether one training run works here."""
+def check_env(
+    device: DeviceOption = "auto",
+    compiling: Annotated[
+        bool, typer.Option("--compile/--no-compile", help="whether torch.compile is tried too, half a minute")
+    ] = True,
+) -> None:
+    """Say what is installed, where data are looked for, and whether training is right on this device."""
     import tempfile
 
     import torch
 
     from sce_lib import paths
     from sce_lib.config import RunConfig
+    from sce_lib.selfcheck import self_check
     from sce_lib.training import resolve_device, train
 
     packages = (
@@ -140,5 +146,10 @@ def check_env(device: DeviceOption = "auto") -> None:
         f"OK   trained on {torch.device(where)}: SL on digits, 40 % symmetric noise, "
         f"test accuracy {record.last_accuracy:.3f} in {record.provenance.seconds:.1f} s"
     )
+    for check in self_check(where, compiling):
+        complete &= check.passed
+        typer.echo(f"{'OK  ' if check.passed else 'FAIL'} {check.name}: {check.numbers}")
+    if not torch.cuda.is_available():
+        typer.echo("     torch sees no CUDA device here: nothing above was checked on one")
     if not complete:
         raise typer.Exit(1)
