@@ -3,10 +3,11 @@ import resource
 import stat
 import subprocess
 import threading
+import time
 
 import pytest
 
-from sce_lib.files import set_aside, write_atomically
+from sce_lib.files import remove_stale, set_aside, write_atomically
 
 
 def names(folder):
@@ -121,3 +122,20 @@ def test_no_earlier_damaged_file_is_overwritten_where_one_is_gone(tmp_path):
 def test_a_file_that_cannot_be_renamed_is_said_to_be_left(tmp_path):
     with pytest.warns(UserWarning, match="left in place"):
         set_aside(tmp_path / "taken by someone else", "why")
+
+
+def test_parts_of_writers_long_gone_are_removed_and_nothing_else(tmp_path):
+    (tmp_path / "deep").mkdir()
+    old_parts = [tmp_path / ".record.json.k2x9.part", tmp_path / "deep" / ".run.pt.a.part"]
+    young = tmp_path / ".record.json.abcd.part"
+    others = [tmp_path / name for name in ("record.json", "record.json.damaged-1", "mine.part", ".hidden")]
+    for path in (*old_parts, young, *others):
+        path.write_bytes(b"content")
+    for path in (*old_parts, *others):
+        os.utime(path, times=(time.time() - 90_000,) * 2)
+    remove_stale(tmp_path)
+    assert [path for path in old_parts if path.exists()] == []
+    assert all(path.exists() for path in (young, *others))
+    remove_stale(tmp_path, seconds=-1)
+    assert not young.exists()
+    remove_stale(tmp_path / "nowhere")

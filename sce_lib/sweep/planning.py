@@ -45,6 +45,8 @@ class Plan:
 
     def seconds(self, jobs: int = 1) -> float | None:
         """Return the time that all missing runs take, `jobs` side by side; None if that is not known."""
+        if jobs < 1:
+            raise ValueError(f"jobs is the number of processes, at least 1, not {jobs}")
         times = [estimate.seconds for estimate in self.missing]
         known = [time for time in times if time is not None]
         return sum(known) / min(jobs, max(1, len(times))) if len(known) == len(times) else None

@@ -3,6 +3,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sce_lib.training import discard_checkpoint, progress_of
 from sce_lib.training.checkpoint import Checkpoint
 
 CPU = torch.device("cpu")
@@ -63,3 +64,24 @@ def test_an_empty_file_is_a_damaged_one(checkpoint):
     checkpoint.path.write_bytes(b"")
     with pytest.warns(UserWarning, match="damaged"):
         assert checkpoint.load(CPU) is None
+
+
+def test_how_far_a_run_is_can_be_asked_until_it_ends(folders, tiny_config):
+    config = tiny_config()
+    assert progress_of(config) is None
+    for epoch, accuracy in ((1, 0.25), (2, 0.5)):
+        Checkpoint(config, "fingerprint").note(epoch, accuracy)
+        assert progress_of(config) == (epoch, accuracy)
+    assert progress_of(tiny_config(seed=1)) is None
+    assert progress_of(config, folders / "elsewhere") is None
+    discard_checkpoint(config)
+    assert progress_of(config) is None
+    assert list((folders / "cache" / "checkpoints").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"epoch": 1}', '{"epoch": 1, "other": 2}'])
+def test_a_damaged_note_tells_nothing(checkpoint, content):
+    checkpoint.note(1, 0.5)
+    (note,) = checkpoint.path.parent.iterdir()
+    note.write_text(content)
+    assert checkpoint.progress() is None
