@@ -1,6 +1,7 @@
 """The command, as one types it: here where that will do, as a process of its own where it matters."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -64,21 +65,64 @@ def test_run_by_options_is_the_preset(sce, folders):
 def test_sweep_says_what_is_missing_and_a_dry_run_trains_nothing(sce, folders, make_record):
     code, said = sce("sweep", "figure2", "--profile", "smoke", "--seeds", 2, "--dry-run")
     assert code == 0
-    assert "6 runs, 6 missing" in said
+    assert "figure2: 6 runs, 0 in the ledger, 6 missing: 6.3e+10 FLOPs, time not known" in said
     for config in grid("figure2", profile="smoke", seeds=2):
         assert f"digits/{config.run_id}" in said
     assert not (folders / "ledger").exists()
+    # Two runs are made by hand, in 90 s each: the other four, of the same network, take as long.
     for seed in (0, 1):
         Ledger(folders / "ledger").put(make_record("ce", "clean", seed, section="5.1"))
-    assert "6 runs, 4 missing" in sce("sweep", "figure2", "--profile", "smoke", "--seeds", 2, "--dry-run")[1]
+    said = sce("sweep", "figure2", "--profile", "smoke", "--seeds", 2, "--dry-run", "--device", "cpu")[1]
+    assert "figure2: 6 runs, 2 in the ledger, 4 missing: 4.2e+10 FLOPs, about 6.0 min" in said
+    assert said.count("1e+10 FLOPs, about 1.5 min") == 4
+    two = ["--jobs", 2, "--dry-run", "--device", "cpu"]
+    assert "about 3.0 min with 2 jobs" in sce("sweep", "figure2", "--profile", "smoke", "--seeds", 2, *two)[1]
 
 
 def test_sweep_of_what_is_there_does_nothing(sce, folders, make_record):
     Ledger(folders / "ledger").put(make_record("ce", "symmetric-0.4", section="5.1"))
-    assert sce("sweep", "figure4", "--profile", "smoke") == (
-        0,
-        f"figure4: 1 runs, 0 missing from {folders / 'ledger'} 0 trained, 0 failed",
+    code, said = sce("sweep", "figure4", "--profile", "smoke")
+    assert code == 0
+    assert said.startswith("figure4: 1 runs, 1 in the ledger, 0 missing")
+    assert said.endswith(" 0 trained, 0 failed")
+
+
+def test_a_sweep_names_the_jobs_that_cannot_be_even_where_the_time_is_known(sce, folders, make_record):
+    Ledger(folders / "ledger").put(make_record("ce", "clean", section="5.1"))
+    code, said = sce("sweep", "figure2", "--profile", "smoke", "--jobs", 0, "--dry-run", "--device", "cpu")
+    assert (code, "at least 1, not 0" in said) == (2, True)
+
+
+def test_a_failed_run_ends_a_sweep_with_1_and_where_the_reason_is(sce, folders, monkeypatch):
+    monkeypatch.setenv("SCE_DATA", str(folders / "data"))
+    code, said = sce(
+        "sweep", "figure4", "--profile", "smoke", "--dataset", "tiny_imagenet100", "--device", "cpu"
     )
+    assert code == 1
+    assert "failed: tiny_imagenet100/ce-symmetric-0.4" in said
+    assert "tried again" not in said
+    assert "0 trained, 1 failed" in said
+    assert f"kept in {folders / 'ledger' / 'failed'}" in said
+    assert "failed: tiny_imagenet100/ce-symmetric-0.4" in sce("ledger", "ls")[1]
+    assert list(Ledger(folders / "ledger")) == []
+
+
+def test_a_scheduler_that_does_not_answer_is_named(sce):
+    pytest.importorskip("distributed")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"  # bound, and nobody listens
+        code, said = sce("sweep", "figure4", "--profile", "smoke", "--dask", address)
+    assert code == 2
+    assert f"sce: no Dask scheduler answers at {address}" in said
+    assert "Traceback" not in said
+
+
+def test_a_cluster_without_dask_installed_says_what_to_install(sce, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    code, said = sce("sweep", "figure4", "--profile", "smoke", "--dask", "tcp://127.0.0.1:8786")
+    assert code == 2
+    assert "pip install 'sce-lib[cluster]'" in said
 
 
 def test_ledger_ls(sce, folders, make_record):
@@ -132,6 +176,7 @@ def test_check_env_trains_and_names_what_is_installed(sce, folders):
         ("run --profile huge", "huge"),
         ("run --section 9.9", "9.9"),
         ("run --dataset ../elsewhere", "../elsewhere"),
+        ("run --dataset failed --profile smoke", "cannot be called 'failed'"),
         ("run --dataset nosuch", "'nosuch' was not found"),
         ("run --device gpu", "gpu"),
         ("run --device cuda:99", "cuda:99"),
@@ -144,6 +189,10 @@ def test_check_env_trains_and_names_what_is_installed(sce, folders):
         ("sweep figure1 --profile smoke --device gpu", "gpu"),
         ("sweep figure1 --jobs 0", "not 0"),
         ("sweep figure1 --seeds -1", "not -1"),
+        ("sweep figure1 --profile smoke --retries -1 --device cpu", "0 or more, not -1"),
+        ("sweep figure1 --gpu-share 0.5", "--gpu-share is about the workers of --dask"),
+        ("sweep figure1 --profile smoke --dask tcp://127.0.0.1:1 --gpu-share 0", "at most 1, not 0"),
+        ("sweep figure1 --profile smoke --dask tcp://127.0.0.1:1 --gpu-share 1.5", "at most 1, not 1.5"),
         ("noise export labels.txt", "labels.txt"),
         ("noise export labels.csv --noise symmetric-2", "2"),
         ("noise export labels.csv --dataset nosuch", "nosuch"),
