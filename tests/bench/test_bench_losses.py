@@ -56,14 +56,6 @@ def seconds(loss, logits, labels):
     return clock() - start
 
 
-@pytest.fixture
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def peak_bytes(loss, logits, labels):
     """Largest sum of the step's live allocations: by torch's own counter on a GPU, its profiler on a CPU."""
     logits.grad = None
