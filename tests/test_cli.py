@@ -260,31 +260,3 @@ def test_the_installed_command_refuses_without_a_traceback(folders):
     assert result.stderr.startswith("sce: ")
     assert "1.2" in result.stderr
     assert "Traceback" not in result.stderr
-
-
-@pytest.mark.slow
-def test_a_sweep_killed_with_its_workers_goes_on_to_the_same_ledger(folders):
-    """The issue's promise in small: killed at any moment, started again, the same results."""
-    arguments = [
-        SCE,
-        *["sweep", "figure2", "--profile", "smoke", "--seeds", "2", "--jobs", "2", "--device", "cpu"],
-    ]
-
-    def environment(name):
-        own = {"SCE_LEDGER": str(folders / name), "SCE_CACHE": str(folders / f"{name}-cache")}
-        return os.environ | own
-
-    subprocess.run(arguments, env=environment("calm"), check=True)
-    for patience in (9, 11, 13):
-        process = subprocess.Popen(arguments, env=environment("killed"), start_new_session=True)
-        try:
-            process.wait(patience)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            process.wait()
-    subprocess.run(arguments, env=environment("killed"), check=True)
-    calm, killed = (
-        {record.run_id: record.results() for record in Ledger(folders / name)} for name in ("calm", "killed")
-    )
-    assert len(calm) == 6
-    assert killed == calm

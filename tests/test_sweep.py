@@ -1,13 +1,9 @@
 """Runs wanted, runs made: once each, wherever they are trained, whatever happens to their neighbours."""
 
 import json
-import multiprocessing
 import os
-import signal
 import subprocess
 import sys
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -182,21 +178,3 @@ def test_the_default_ledger_is_the_environments(folders, make_record):
     record = make_record()
     Ledger(folders / "ledger").put(record)
     assert sweep.collect([record.config]) == sweep.present([record.config]) == [record]
-
-
-@pytest.mark.slow
-def test_a_worker_that_is_killed_costs_no_record(ledger, folders, in_process):
-    configs = [
-        digits("sl", seed=seed, n_train=None, optimisation={"lr": 0.05, "epochs": 20}) for seed in range(4)
-    ]
-    outcomes = {}
-    sweeper = threading.Thread(target=lambda: outcomes.update(sweep.run(configs, ledger, jobs=2)))
-    sweeper.start()
-    checkpoints = folders / "cache" / "checkpoints"
-    while not list(checkpoints.glob("*.pt")):
-        time.sleep(0.01)
-    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
-    sweeper.join()
-    assert set(outcomes.values()) == {None}  # it was tried again
-    assert [ledger.get(config).results() for config in configs] == [in_process(config) for config in configs]
-    assert len(ledger) == 4
