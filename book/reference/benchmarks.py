@@ -77,17 +77,22 @@ def told(measured: Measured) -> Iterator[str]:
 def fragments() -> dict[str, str]:
     """Return the tables of the page: machine, loop, parts, several runs, and the cost of Table 1."""
     kept = json.loads(FILE.read_text())
-    measured = kept["measured"]
-    return {
-        "benchmarks/machine.md": _machine(kept),
-        "benchmarks/loop.md": "\n".join(_loop(measured["loop"])),
-        "benchmarks/epoch.md": "\n".join(_epoch(measured["loop"])),
-        "benchmarks/training.md": "\n".join(_parts(measured["parts of training"])),
-        "benchmarks/evaluation.md": "\n".join(_evaluation(measured["parts of evaluation"])),
-        "benchmarks/workers.md": "\n".join(_workers(measured["workers"])),
-        "benchmarks/replicates.md": "\n".join(_replicates(measured["replicates"])),
-        "benchmarks/table1.md": "\n".join(_table1(measured["loop"], kept["machine"]["cores"])),
+    tables = {
+        "loop": ("loop", _loop),
+        "epoch": ("loop", _epoch),
+        "training": ("parts of training", _parts),
+        "evaluation": ("parts of evaluation", _evaluation),
+        "workers": ("workers", _workers),
+        "replicates": ("replicates", _replicates),
     }
+    made = {
+        f"benchmarks/{name}.md": "\n".join(table(measured))
+        if (measured := kept["measured"].get(part))
+        else "*Not measured yet on this machine: `make bench` does.*"
+        for name, (part, table) in tables.items()
+    }
+    table1 = "\n".join(_table1(kept["measured"]["loop"], kept["machine"]["cores"]))
+    return made | {"benchmarks/machine.md": _machine(kept), "benchmarks/table1.md": table1}
 
 
 def _machine(kept: Measured) -> str:
