@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -65,6 +66,19 @@ def epochs_done(folders):
 def family(process):
     """Return a process' children and theirs."""
     return psutil.Process(process.pid).children(recursive=True)
+
+
+def running(processes):
+    """Return those of some processes that have not ended."""
+    return [process for process in processes if process.is_running() and process.status() != "zombie"]
+
+
+def kill(process):
+    """Kill a sweep with its workers, and wait until none of them can write any more."""
+    children = family(process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not running(children))
 
 
 def main():

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from image_trees import TreeMaker
-from sweeps import digits, epochs_done, results, six, start, wait_for
+from sweeps import digits, epochs_done, kill, results, six, start, wait_for
 
 from sce_lib import sweep
 from sce_lib.datasets import load_dataset
@@ -50,15 +50,17 @@ def test_a_disk_that_fills_costs_no_record(small_disk, folders, undisturbed):
 def test_a_checkpoint_cut_short_is_not_gone_on_from(ledger, folders, undisturbed):
     process = start(six())
     wait_for(lambda: epochs_done(folders) > 2)
-    process.kill()
-    process.wait()
+    kill(process)
     checkpoints = folders / "cache" / "checkpoints"
-    cut = next(checkpoints.glob("*.pt"))
+    done = {config.run_id for config in six()} - {config.run_id for config in sweep.missing(six(), ledger)}
+    cut = next(path for path in checkpoints.glob("*.pt") if path.stem.removeprefix("digits-") not in done)
     cut.write_bytes(cut.read_bytes()[:-1000])
     with pytest.warns(UserWarning, match=cut.name):
         assert set(sweep_here(six(), ledger).values()) == {None}
     assert results(ledger) == undisturbed
-    assert [path.name for path in checkpoints.iterdir()] == [f"{cut.name}.damaged-1"]
+    # A writer may have been killed as well; its part is counted by nobody, and goes after a day.
+    left = [path.name for path in checkpoints.iterdir() if path.suffix != ".part"]
+    assert left == [f"{cut.name}.damaged-1"]
 
 
 def test_a_damaged_record_is_made_again_and_kept_aside(ledger, undisturbed):

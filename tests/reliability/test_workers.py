@@ -56,7 +56,9 @@ def test_a_worker_killed_in_an_epoch_costs_its_neighbours_nothing(ledger, folder
     assert set(outcomes.values()) == {None}
     assert results(ledger) == undisturbed
     assert ledger.failures() == {}
-    assert list((folders / "cache" / "checkpoints").iterdir()) == []
+    # It may have been killed as it wrote; that part is counted by nobody, and goes after a day.
+    left = (folders / "cache" / "checkpoints").iterdir()
+    assert [path.name for path in left if path.suffix != ".part"] == []
 
 
 def test_a_run_that_always_loses_its_worker_is_given_up_and_the_rest_go_on(ledger, folders):
