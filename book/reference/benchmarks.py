@@ -86,7 +86,7 @@ def fragments() -> dict[str, str]:
         "replicates": ("replicates", _replicates),
     }
     made = {
-        f"benchmarks/{name}.md": "\n".join(table(measured))
+        f"benchmarks/{name}.md": "\n".join(table(dict(sorted(measured.items()))))
         if (measured := kept["measured"].get(part))
         else "*Not measured yet on this machine: `make bench` does.*"
         for name, (part, table) in tables.items()
