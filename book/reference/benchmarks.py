@@ -5,10 +5,11 @@ import statistics
 from collections.abc import Iterator
 from typing import Any
 
+from reference import markdown
 from sce_lib import cost, grids
 from sce_lib.config import RunConfig
 from sce_lib.paths import project_root
-from sce_lib.training.task import TEST_SUBSET, TEST_SUBSET_FROM
+from sce_lib.training.task import epoch_test_size
 
 FILE = project_root() / "data" / "benchmarks" / "training.json"
 # Side of the square matrices whose product is the machine's ceiling.
@@ -18,6 +19,7 @@ TABLE1 = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 GPU, GPU_PEAK, GPU_SHARES = "NVIDIA A100", 19.5e12, (0.05, 0.2)
 
 Measured = dict[str, Any]
+Row = tuple[str, ...]
 
 
 # --- From turns to numbers ---------------------------------------------------------------------------
@@ -86,12 +88,12 @@ def fragments() -> dict[str, str]:
         "replicates": ("replicates", _replicates),
     }
     made = {
-        f"benchmarks/{name}.md": "\n".join(table(dict(sorted(measured.items()))))
+        f"benchmarks/{name}.md": _written(table(dict(sorted(measured.items()))))
         if (measured := kept["measured"].get(part))
         else "*Not measured yet on this machine: `make bench` does.*"
         for name, (part, table) in tables.items()
     }
-    table1 = "\n".join(_table1(kept["measured"]["loop"], kept["machine"]["cores"]))
+    table1 = _written(_table1(kept["measured"]["loop"], kept["machine"]["cores"]))
     return made | {"benchmarks/machine.md": _machine(kept), "benchmarks/table1.md": table1}
 
 
@@ -104,21 +106,18 @@ def _machine(kept: Measured) -> str:
     )
 
 
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _head(*cells: str) -> Iterator[str]:
-    yield _row(*cells)
-    yield _row(":--", *["--:"] * (len(cells) - 1))
+def _written(cells: Iterator[Row]) -> str:
+    """Return a table as the page has it, from its header and its rows; all but the names are numbers."""
+    header, *rows = cells
+    return "\n".join(markdown.table(header, rows, numbers=len(header) - 1))
 
 
 def _usual(measured: Measured) -> list[str]:
     return [name for name in measured["seconds"] if name.startswith("usual") and "evaluation" not in name]
 
 
-def _loop(settings: dict[str, Measured]) -> Iterator[str]:
-    yield from _head(
+def _loop(settings: dict[str, Measured]) -> Iterator[Row]:
+    yield (
         "network",
         "images/s",
         "× usual, no workers",
@@ -130,7 +129,7 @@ def _loop(settings: dict[str, Measured]) -> Iterator[str]:
         usual = _usual(measured)
         fastest = [max(speed(measured, one) for one in usual)] if usual else []
         speeds = [speed(measured), *fastest, ceiling(measured)]
-        yield _row(
+        yield (
             name,
             f"{rate(measured, 'this loop'):.0f}",
             *([spread(ratios(measured, one, "this loop")) for one in usual] or ["", ""]),
@@ -144,11 +143,11 @@ def _sizes(network: str) -> tuple[str, int, int, int]:
     dataset = "mnist" if network.startswith("cnn4") else "cifar10"
     config = RunConfig.preset(dataset, "sl", profile="laptop")
     test, train = cost.SIZES[dataset].test, config.n_train or cost.SIZES[dataset].train
-    return TABLE1[dataset], train, test, TEST_SUBSET if test > TEST_SUBSET_FROM * train else test
+    return TABLE1[dataset], train, test, epoch_test_size(train, test)
 
 
-def _epoch(settings: dict[str, Measured]) -> Iterator[str]:
-    yield from _head(
+def _epoch(settings: dict[str, Measured]) -> Iterator[Row]:
+    yield (
         "network",
         "epoch: training + test images",
         "evaluation, × usual",
@@ -163,7 +162,7 @@ def _epoch(settings: dict[str, Measured]) -> Iterator[str]:
         fastest = min(usual, key=lambda one: statistics.median(epochs(measured, one, train, test)))
         theirs = epochs(measured, fastest, train, test)
         same, shorter = (epochs(measured, "this loop", train, count) for count in (test, looked_at))
-        yield _row(
+        yield (
             name,
             f"{dataset}, {train:,} + {test:,}",
             spread(ratios(measured, f"{fastest}, evaluation", "this loop, evaluation")),
@@ -173,18 +172,18 @@ def _epoch(settings: dict[str, Measured]) -> Iterator[str]:
         )
 
 
-def _parts(settings: dict[str, Measured]) -> Iterator[str]:
+def _parts(settings: dict[str, Measured]) -> Iterator[Row]:
     (first, *others), *_ = (list(measured["seconds"]) for measured in settings.values())
-    yield from _head("time of a step, × this loop's", *settings)
+    yield ("time of a step, × this loop's", *settings)
     for part in sorted(others):
-        yield _row(part, *(spread(ratios(measured, part, first)) for measured in settings.values()))
+        yield (part, *(spread(ratios(measured, part, first)) for measured in settings.values()))
 
 
-def _evaluation(settings: dict[str, Measured]) -> Iterator[str]:
-    yield from _head("network", "images/s", "folded: time, × this loop's", "largest difference of a logit")
+def _evaluation(settings: dict[str, Measured]) -> Iterator[Row]:
+    yield ("network", "images/s", "folded: time, × this loop's", "largest difference of a logit")
     for name, measured in settings.items():
         folded = spread(ratios(measured, "BatchNorm folded", "this loop"))
-        yield _row(
+        yield (
             name,
             f"{rate(measured, 'this loop'):.0f}",
             folded,
@@ -192,21 +191,21 @@ def _evaluation(settings: dict[str, Measured]) -> Iterator[str]:
         )
 
 
-def _workers(settings: dict[str, Measured]) -> Iterator[str]:
-    yield from _head("network", "two runs one after the other, two threads each: time, × side by side")
+def _workers(settings: dict[str, Measured]) -> Iterator[Row]:
+    yield ("network", "two runs one after the other, two threads each: time, × side by side")
     for name, measured in settings.items():
-        yield _row(name, spread(ratios(measured, "one after the other, 2 threads", "side by side")))
+        yield (name, spread(ratios(measured, "one after the other, 2 threads", "side by side")))
 
 
-def _replicates(settings: dict[str, Measured]) -> Iterator[str]:
-    yield from _head("runs", "together: time, × one by one", "largest difference of a logit, first step")
+def _replicates(settings: dict[str, Measured]) -> Iterator[Row]:
+    yield ("runs", "together: time, × one by one", "largest difference of a logit, first step")
     for name, measured in settings.items():
         difference = f"{measured['difference']:.0e}".replace("-", "−")
-        yield _row(name, spread(ratios(measured, "together", "one by one")), difference)
+        yield (name, spread(ratios(measured, "together", "one by one")), difference)
 
 
-def _table1(settings: dict[str, Measured], cores: int) -> Iterator[str]:
-    yield from _head(
+def _table1(settings: dict[str, Measured], cores: int) -> Iterator[Row]:
+    yield (
         "data set",
         "network",
         "runs",
@@ -224,8 +223,8 @@ def _table1(settings: dict[str, Measured], cores: int) -> Iterator[str]:
         here = a_run * every / one / cores
         runs, operations, hours = runs + len(configs), operations + every, hours + here
         told = (f"{one:.1e}", f"{every:.1e}", _hours(a_run), _hours(here), *_on_gpu(every))
-        yield _row(title, f"`{model.name}`", str(len(configs)), *told)
-    yield _row("all", "", str(runs), "", f"{operations:.1e}", "", _hours(hours), *_on_gpu(operations))
+        yield (title, f"`{model.name}`", str(len(configs)), *told)
+    yield ("all", "", str(runs), "", f"{operations:.1e}", "", _hours(hours), *_on_gpu(operations))
 
 
 def _on_gpu(operations: int) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpydoc.docscrape import NumpyDocString
 from torch import Tensor
 
+from reference.markdown import table
 from sce_lib import losses
 from sce_lib.config.presets import RELEASED_A, SL_WEIGHTS
 from sce_lib.figures.losses import gradient_weights
@@ -309,7 +310,6 @@ def _in_words(entry: Entry) -> str:
 
 
 def _limits() -> Iterator[str]:
-    yield from ("| Loss and setting | becomes | largest difference |", "| :-- | :-- | --: |")
-    for setting, loss, (name, limit) in LIMITS:
-        difference = largest_difference(loss, limit)
-        yield f"| {setting} | {name} | {f'{difference:.0e}' if difference else '0'} |"
+    compared = ((setting, name, largest_difference(loss, limit)) for setting, loss, (name, limit) in LIMITS)
+    rows = ((setting, name, f"{apart:.0e}" if apart else "0") for setting, name, apart in compared)
+    yield from table(["Loss and setting", "becomes", "largest difference"], rows, numbers=1)

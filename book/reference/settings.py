@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
+from reference.markdown import table
 from sce_lib.config import RunConfig, presets
 from sce_lib.config.schema import Profile, Section
 
@@ -147,9 +148,7 @@ def _cell(value: Any, mark: str) -> str:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(header)} |"
-    yield f"|{' :-- |' * len(header)}"
-    yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield from table(header, rows)
     yield ""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from reference import markdown
 from reference.settings import DATASETS as TITLES
 from sce_lib import claims, tables
 from sce_lib.config import RunConfig
@@ -12,6 +13,7 @@ from sce_lib.ledger import Ledger, RunRecord, select
 from sce_lib.paths import project_root
 
 DATASETS = ("cifar10", "fashion_mnist")
+_TITLES = [TITLES[dataset] for dataset in DATASETS]
 # The section whose settings a chapter's claims are about, and the grids of all runs that they need.
 SECTIONS = {2: "5.1", 6: "5.1", 7: "5.1", 8: "5.2", 9: "5.2", 10: "5.2"}
 GRIDS = {
@@ -89,20 +91,16 @@ def _cell(measured: float, seeds: int, standing: str) -> str:
 def _counts(table: pd.DataFrame) -> Iterator[str]:
     words = [*(word for scale in tables.STANDINGS.values() for word in scale.values()), claims.NOT_TESTED]
     counts = {dataset: Counter(table[dataset].str.split(" (", regex=False).str[0]) for dataset in DATASETS}
-    yield f"| of {len(table)} claims | {' | '.join(TITLES[dataset] for dataset in DATASETS)} |"
-    yield f"| :-- |{' --: |' * len(DATASETS)}"
-    for word in words:
-        if any(count[word] for count in counts.values()):
-            yield f"| {word} | {' | '.join(str(counts[dataset][word]) for dataset in DATASETS)} |"
+    told = [word for word in words if any(count[word] for count in counts.values())]
+    rows = [[word, *(str(counts[dataset][word]) for dataset in DATASETS)] for word in told]
+    yield from markdown.table([f"of {len(table)} claims", *_TITLES], rows, numbers=len(DATASETS))
 
 
 def _chapters(table: pd.DataFrame) -> Iterator[str]:
     for chapter in sorted(set(table["chapter"].tolist())):
         yield f"### {_title(chapter)}\n"
-        yield f"| where | claim | {' | '.join(TITLES[dataset] for dataset in DATASETS)} |"
-        yield f"| :-- | :-- |{' :-- |' * len(DATASETS)}"
-        for row in table[table["chapter"] == chapter].itertuples():
-            yield f"| {row.figure} | {row.claim} | {' | '.join(getattr(row, d) for d in DATASETS)} |"
+        rows = table.loc[table["chapter"] == chapter, ["figure", "claim", *DATASETS]].values.tolist()
+        yield from markdown.table(["where", "claim", *_TITLES], rows)
         yield from ("", "To settle them at the paper's scale:\n", "```bash", *commands(chapter), "```\n")
 
 

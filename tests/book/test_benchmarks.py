@@ -32,7 +32,7 @@ def cells(text):
 
 
 def test_a_loop_is_told_by_the_medians_of_its_turns():
-    ((name, images, ratio, speeds, share),) = cells("\n".join(benchmarks._loop({"cnn8, 1": LOOP})))
+    ((name, images, ratio, speeds, share),) = cells(benchmarks._written(benchmarks._loop({"cnn8, 1": LOOP})))
     assert (name, images, ratio) == ("cnn8, 1", "100", "2.00 (1.00 to 2.20)")
     # 100 images of 3 GFLOP a second, half of that, and 2 x 2048^3 operations in a tenth of a second
     assert speeds == "300, 150, 172"
@@ -41,7 +41,7 @@ def test_a_loop_is_told_by_the_medians_of_its_turns():
 
 def test_an_epoch_is_its_training_and_its_evaluation():
     ((_, sizes, evaluation, same, looked_at, shorter),) = cells(
-        "\n".join(benchmarks._epoch({"cnn8, 1": LOOP}))
+        benchmarks._written(benchmarks._epoch({"cnn8, 1": LOOP}))
     )
     assert sizes == "CIFAR-10, 10,000 + 10,000"
     assert evaluation.startswith("2.00")
@@ -54,7 +54,7 @@ def test_an_epoch_is_its_training_and_its_evaluation():
 def test_table_1_is_all_its_runs_and_their_operations():
     speeds = {"cnn4": 1.0, "cnn8": 2.0, "resnet44": 4.0}
     settings = {f"{name}, width 1, 1 thread": LOOP for name in speeds}
-    *rows, total = cells("\n".join(benchmarks._table1(settings, cores=2)))
+    *rows, total = cells(benchmarks._written(benchmarks._table1(settings, cores=2)))
     assert [row[2] for row in rows] == ["280"] * 3
     assert total[2] == "840"
     every = 0
