@@ -13,7 +13,7 @@ from sce_lib.config.schema import Model
 from sce_lib.datasets import load_dataset
 from sce_lib.ledger import Ledger, LedgerError, RunRecord
 from sce_lib.models import build_model
-from sce_lib.training.task import TEST_SUBSET, TEST_SUBSET_FROM
+from sce_lib.training.task import epoch_test_size
 
 
 class Size(NamedTuple):
@@ -89,9 +89,7 @@ def flops(config: RunConfig) -> int:
     size, epochs = _size(config.dataset), config.optimisation.epochs
     forward, both = flops_per_image(config.model.name, config.model.width, size)
     train = config.n_train or size.train
-    shortened = size.test > max(TEST_SUBSET, TEST_SUBSET_FROM * train)
-    each_epoch = TEST_SUBSET if shortened else size.test
-    stages = len(config.stages)
+    each_epoch, stages = epoch_test_size(train, size.test), len(config.stages)
     # At a stage the whole test set takes the place of the epoch's, and it is looked at once more at the end.
     evaluated = (epochs - stages) * each_epoch + stages * (train + size.test) + size.test
     return epochs * train * both + evaluated * forward

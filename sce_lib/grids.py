@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sce_lib.config import RunConfig
-from sce_lib.config.presets import RELEASED_A
+from sce_lib.config.presets import PAPER_SECTIONS, RELEASED_A
 from sce_lib.config.schema import SL, Part, Profile, Protocol, Section
 
 Cell = tuple[str | Part, str]
@@ -16,13 +16,29 @@ TABLE1_NOISE = (
 )
 _FIGURE2: list[Cell] = [("ce", "none"), ("ce", "symmetric-0.4"), ("sl", "symmetric-0.4")]
 _CE_AND_SL_60: list[Cell] = [("ce", "symmetric-0.6"), ("sl", "symmetric-0.6")]
-# §5.1's ranges, all at 60 % symmetric noise: alpha at A = -6, then A at alpha = 0.1 and at alpha = 1.
+
+
+def sl_setting(alpha: float, A: float, beta: float = 1.0) -> SL:
+    """Return SL at a point of Fig. 8.
+
+    Examples
+    --------
+    >>> sl_setting(0.1, -6)
+    SL(name='sl', alpha=0.1, beta=1.0, A=-6.0)
+    """
+    return SL(alpha=alpha, beta=beta, A=A)
+
+
+# §5.1's ranges, all at 60 % symmetric noise: alpha at its own A, then A at alpha = 0.1 and at alpha = 1.
+FIGURE8_ALPHAS, FIGURE8_FLOORS = (1.0, 0.5, 0.1, 0.01), (-8.0, -6.0, -4.0, -2.0)
+FIGURE8_FLOOR: float = PAPER_SECTIONS["5.1"]["A"]
 _FIGURE8 = [
-    *(SL(alpha=alpha, beta=1.0, A=-6.0) for alpha in (1.0, 0.5, 0.1, 0.01)),
-    *(SL(alpha=alpha, beta=1.0, A=A) for alpha in (0.1, 1.0) for A in (-8.0, -4.0, -2.0)),
+    *(sl_setting(alpha, FIGURE8_FLOOR) for alpha in FIGURE8_ALPHAS),
+    *(sl_setting(alpha, A) for alpha in (0.1, 1.0) for A in FIGURE8_FLOORS if A != FIGURE8_FLOOR),
 ]
 # log 0 := A beside Fig. 8: the released code's value, and another pair with beta * A = -6.
-_FLOOR = [SL(alpha=0.1, beta=1.0, A=RELEASED_A), SL(alpha=0.1, beta=1.5, A=-4.0)]
+SAME_PRODUCT = sl_setting(0.1, -4.0, beta=1.5)
+_FLOOR = [sl_setting(0.1, RELEASED_A), SAME_PRODUCT]
 _ABLATION = ("ce", "2ce", "5ce", "rce", "2rce", "5rce", "sl")
 
 _FIDELITY: list[Cell] = [(m, f"symmetric-{rate}") for rate in (0.4, 0.6, 0.8) for m in ("ce", "sl")]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sce_lib.claims import AGREES, DISAGREES, IN_DIRECTION, NOT_TESTED, Evidence
-from sce_lib.claims.quantities import early_accuracy
+from sce_lib.claims.quantities import early_accuracy, memorised
 from sce_lib.figures.style import method_name
 from sce_lib.ledger import RunRecord
 
@@ -42,7 +42,7 @@ def accuracies(settings: Sequence[Sequence[RunRecord]], evidence: Evidence) -> p
                 "method": method_name(records[0]),
                 "labels": config.noise.slug,
                 "last": spread([record.last_accuracy for record in records]),
-                "oracle gain": spread([r.best_accuracy - r.epochs[-1].test_accuracy for r in records]),
+                "oracle gain": spread([r.oracle_gain for r in records]),
                 f"hardest ({records[0].classes[evidence.hardest]})": spread(ends[:, evidence.ranking[0]]),
                 f"easiest ({records[0].classes[evidence.ranking[-1]]})": spread(
                     ends[:, evidence.ranking[-1]]
@@ -73,10 +73,8 @@ def ablations(settings: Mapping[str, Sequence[RunRecord]]) -> pd.DataFrame:
         label: {
             "first third": spread([early_accuracy(r) for r in records]),
             "last": spread([r.last_accuracy for r in records]),
-            "oracle gain": spread([r.best_accuracy - r.epochs[-1].test_accuracy for r in records]),
-            "flipped fitted": spread(
-                [np.nanmean(np.array(r.final_stage().flipped.fitted, dtype=float)) for r in records]
-            ),
+            "oracle gain": spread([r.oracle_gain for r in records]),
+            "flipped fitted": spread([memorised(r) for r in records]),
             "flipped share": spread([sum(r.final_stage().flipped.gradient_share) for r in records]),
             "seeds": len(records),
         }
@@ -139,7 +137,7 @@ def provenance(records: Sequence[RunRecord], command: str) -> str:
     per_epoch = records[0].test_images_per_epoch
     tested = "" if per_epoch == made.test_images else f" (curves: a fixed {per_epoch:,} of them)"
     return (
-        f"{len(records)} runs, {seeds} seed{'s' if seeds > 1 else ''} · {config.dataset}, {made.source} · "
+        f"{len(records)} run{'s' if len(records) > 1 else ''}, {seeds} seed{'s' if seeds > 1 else ''} · {config.dataset}, {made.source} · "
         f"profile {config.profile}, protocol {config.protocol} §{config.section}: "
         f"{made.train_images:,} training images, {config.model.name} at width {config.model.width:g}, "
         f"{config.optimisation.epochs} epochs · {made.test_images:,} test images{tested} · "

@@ -3,6 +3,7 @@
 import pytest
 
 from sce_lib.config import RunConfig
+from sce_lib.config.presets import DATASETS
 from sce_lib.cost import SIZES, flops, flops_per_image, seconds_estimate, speed
 from sce_lib.datasets import load_dataset
 from sce_lib.ledger import Ledger
@@ -39,6 +40,12 @@ def test_sizes_are_those_of_the_data(dataset):
 
 
 # In smoke, looking at the test set outweighs training.
+def test_sizes_are_those_that_the_presets_go_by():
+    assert {name: SIZES[name].train for name in DATASETS} == {
+        name: row["train_size"] for name, row in DATASETS.items()
+    }
+
+
 @pytest.mark.parametrize("profile", ["laptop", "full"])
 def test_a_run_grows_with_its_epochs_and_images(profile):
     config = RunConfig.preset("cifar10", "ce", profile=profile)

@@ -13,8 +13,16 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
 from sce_lib.claims.evidence import Evidence
-from sce_lib.config.presets import RELEASED_A
-from sce_lib.config.schema import SL, Part
+from sce_lib.config.presets import PAPER_SECTIONS, RELEASED_A
+from sce_lib.config.schema import Part
+from sce_lib.grids import (
+    FIGURE8_ALPHAS,
+    FIGURE8_FLOOR,
+    FIGURE8_FLOORS,
+    SAME_PRODUCT,
+    TABLE1_METHODS,
+    sl_setting,
+)
 from sce_lib.ledger import RunRecord, StageRecord
 
 # The paper's epochs 10, 50 and 100 of 120, and the last one; a short run may have fewer stages.
@@ -85,7 +93,7 @@ def _last(evidence: Evidence, method: str | Part) -> pd.Series:
 
 def _overfitting(evidence: Evidence, method: str | Part) -> pd.Series:
     """Return what is lost again: the best epoch's test accuracy less the last one's."""
-    return _scores(evidence.of(method), lambda record: record.best_accuracy - record.epochs[-1].test_accuracy)
+    return _scores(evidence.of(method), lambda record: record.oracle_gain)
 
 
 def _under_learning_beyond_overfitting(evidence: Evidence) -> pd.Series:
@@ -101,8 +109,7 @@ def purity(record: RunRecord, label: int | None = None) -> float:
     """
     if record.embedding is None or len(record.embedding.labels) <= NEIGHBOURS:
         return float("nan")
-    points = np.column_stack([record.embedding.x, record.embedding.y])
-    labels = np.array(record.embedding.labels)
+    points, labels = record.embedding.points, np.array(record.embedding.labels)
     nearest = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(points).kneighbors(return_distance=False)
     same = (labels[nearest] == labels[:, None]).mean(axis=1)
     return float(same.mean() if label is None else same[labels == label].mean())
@@ -115,8 +122,7 @@ def silhouette(record: RunRecord) -> float:
     """
     if record.embedding is None or len(set(record.embedding.labels)) < 2:
         return float("nan")
-    points = np.column_stack([record.embedding.x, record.embedding.y])
-    return float(silhouette_score(points, record.embedding.labels))
+    return float(silhouette_score(record.embedding.points, record.embedding.labels))
 
 
 def _mean_purity(evidence: Evidence, method: str, noise: str | None = None) -> pd.Series:
@@ -140,28 +146,19 @@ def _hard_of_clean_share(evidence: Evidence, method: str) -> pd.Series:
     return share[evidence.hard].sum(axis=1) / share.sum(axis=1)
 
 
+def memorised(record: RunRecord) -> float:
+    """Return the portion of flipped samples predicted as the label they were given, at the end.
+
+    The mean over the classes that have such samples.
+    """
+    return float(np.nanmean(np.array(record.final_stage().flipped.fitted, dtype=float)))
+
+
 def _memorised(evidence: Evidence, method: str) -> pd.Series:
-    """Return the portion of flipped samples predicted as the label they were given, at the end."""
-    fitted = _by_seed(evidence.of(method), "end", lambda look: look.flipped.fitted)
-    return fitted.mean(axis=1)
+    return _scores(evidence.of(method), memorised)
 
 
 # --- Chapter 7: which part of it does the work. ------------------------------------------------------
-def sl_setting(alpha: float, A: float, beta: float = 1.0) -> SL:
-    """Return SL at a point of Fig. 8.
-
-    Examples
-    --------
-    >>> sl_setting(0.1, -6)
-    SL(name='sl', alpha=0.1, beta=1.0, A=-6.0)
-    """
-    return SL(alpha=alpha, beta=beta, A=A)
-
-
-FIGURE8_ALPHAS, FIGURE8_FLOORS = (1.0, 0.5, 0.1, 0.01), (-8.0, -6.0, -4.0, -2.0)
-_FIGURE8_FIXED_FLOOR = -6.0
-
-
 def early_accuracy(record: RunRecord) -> float:
     """Return the mean test accuracy over the first third of training: what a slow start costs."""
     first = record.epochs[: max(1, round(EARLY_SHARE * len(record.epochs)))]
@@ -174,14 +171,14 @@ def _early_accuracy(evidence: Evidence, method: str | Part) -> pd.Series:
 
 def _large_alpha_overfits(evidence: Evidence) -> pd.Series:
     large_1, large_2, small_1, small_2 = (
-        _overfitting(evidence, sl_setting(alpha, _FIGURE8_FIXED_FLOOR)) for alpha in FIGURE8_ALPHAS
+        _overfitting(evidence, sl_setting(alpha, FIGURE8_FLOOR)) for alpha in FIGURE8_ALPHAS
     )
     return (large_1 + large_2) / 2 - (small_1 + small_2) / 2
 
 
 def _tiny_alpha_slow(evidence: Evidence) -> pd.Series:
     usual, tiny = (
-        _early_accuracy(evidence, sl_setting(alpha, _FIGURE8_FIXED_FLOOR)) for alpha in FIGURE8_ALPHAS[2:]
+        _early_accuracy(evidence, sl_setting(alpha, FIGURE8_FLOOR)) for alpha in FIGURE8_ALPHAS[2:]
     )
     return usual - tiny
 
@@ -201,13 +198,13 @@ def _rce_overfitting(evidence: Evidence) -> pd.Series:
 
 def _same_product(evidence: Evidence) -> pd.Series:
     """Return how far apart two pairs of beta and A end that have one product, beta * A = -6."""
-    return (_last(evidence, sl_setting(0.1, -4.0, beta=1.5)) - _last(evidence, sl_setting(0.1, -6.0))).abs()
+    return (_last(evidence, SAME_PRODUCT) - _last(evidence, sl_setting(0.1, FIGURE8_FLOOR))).abs()
 
 
 def _released_floor(evidence: Evidence) -> pd.Series:
-    """Return how far the released code's A ends from the paper's -6 and -4, the larger of the two."""
+    """Return how far the released code's A ends from those of §5.1 and §5.2, the larger of the two."""
     released = _last(evidence, sl_setting(0.1, RELEASED_A))
-    papers = [_last(evidence, sl_setting(0.1, floor)) for floor in (-6.0, -4.0)]
+    papers = [_last(evidence, sl_setting(0.1, PAPER_SECTIONS[section]["A"])) for section in ("5.1", "5.2")]
     return pd.concat([(released - paper).abs() for paper in papers], axis=1).dropna().max(axis=1)
 
 
@@ -217,7 +214,7 @@ def _best_part(evidence: Evidence) -> pd.Series:
 
 
 # --- Chapters 8 and 9: beside the other methods, and together with them. -----------------------------
-BASELINES = ("ce", "lsr", "bootstrap", "forward", "d2l", "gce")
+BASELINES = tuple(method for method in TABLE1_METHODS if method != "sl")
 
 
 def _sl_lead(evidence: Evidence) -> pd.Series:

@@ -60,6 +60,6 @@ def embeddings(settings: Sequence[Sequence[RunRecord]], evidence: Evidence) -> F
 def _points(record: RunRecord) -> tuple[np.ndarray, np.ndarray]:
     """Return points moved and scaled into [-1, 1] (t-SNE's own place and scale mean nothing), and labels."""
     assert record.embedding is not None  # the caller has looked
-    points = np.column_stack([record.embedding.x, record.embedding.y])
+    points = record.embedding.points
     points -= (points.max(axis=0) + points.min(axis=0)) / 2
     return points / max(np.abs(points).max(), np.finfo(float).tiny), np.array(record.embedding.labels)

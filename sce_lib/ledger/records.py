@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from sce_lib.config import RunConfig
@@ -81,6 +82,11 @@ class Embedding(_Kept):
     x: list[float]
     y: list[float]
 
+    @property
+    def points(self) -> np.ndarray:
+        """The points, (N, 2)."""
+        return np.column_stack([self.x, self.y])
+
 
 class Provenance(_Kept):
     """Where a record comes from.
@@ -133,6 +139,11 @@ class RunRecord(_Kept):
     def run_id(self) -> str:
         """The name of the run, from its config."""
         return self.config.run_id
+
+    @property
+    def oracle_gain(self) -> float:
+        """What the best epoch would add to the last one, on the images looked at each epoch."""
+        return self.best_accuracy - self.epochs[-1].test_accuracy
 
     def results(self) -> dict[str, Any]:
         """Return what a repetition of the run must give again: all but time, place and date."""

@@ -37,6 +37,18 @@ TEST_SUBSET_FROM = 0.6
 # More processes than these read no faster than a GPU trains ResNet-50.
 MOST_WORKERS = 8
 
+
+def epoch_test_size(train: int, test: int) -> int:
+    """Return how many of the test images are looked at each epoch.
+
+    Examples
+    --------
+    >>> epoch_test_size(50_000, 10_000), epoch_test_size(10_000, 10_000)
+    (10000, 2000)
+    """
+    return TEST_SUBSET if test > max(TEST_SUBSET, TEST_SUBSET_FROM * train) else test
+
+
 # uint8 images in memory, (N, H, W, C), or what reads them from disk.
 Images = Tensor | ImageReader
 
@@ -240,8 +252,10 @@ def prepare(
         noisy = _noisy_labels(config, true_labels, subset, num_classes, root or data_root())
         images, test_images = data.train_images[subset].to(device), data.test_images.to(device)
     n_test = len(test_labels)
-    shortened = n_test > max(TEST_SUBSET, TEST_SUBSET_FROM * len(subset))
-    epoch_test = stratified_subset(test_labels, TEST_SUBSET, seed=0) if shortened else torch.arange(n_test)
+    looked_at = epoch_test_size(len(subset), n_test)
+    epoch_test = torch.arange(n_test)
+    if looked_at < n_test:
+        epoch_test = stratified_subset(test_labels, looked_at, seed=0)
     mean, std = _statistics(config, data, workers)
     return Task(
         config=config,
