@@ -7,7 +7,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from sce_lib.figures.style import finish, panels
+from sce_lib.figures.style import finish, line_with_range, panels
 from sce_lib.ledger import RunRecord
 
 Settings = Mapping[str, Sequence[RunRecord]]
@@ -42,17 +42,10 @@ def accuracy_curves(by_panel: Mapping[str, Settings]) -> Figure:
         for place, (label, records) in enumerate(settings.items()):
             epochs = [epoch.epoch for epoch in records[0].epochs]
             values = 100 * np.array([[epoch.test_accuracy for epoch in r.epochs] for r in records])
-            axis.fill_between(
+            line_with_range(
+                axis,
                 epochs,
-                values.min(axis=0),
-                values.max(axis=0),
-                color=_COLOURS[place],
-                alpha=0.2,
-                linewidth=0,
-            )
-            axis.plot(
-                epochs,
-                values.mean(axis=0),
+                values,
                 color=_COLOURS[place],
                 linestyle=_DASHES[place],
                 marker=_MARKERS[place],

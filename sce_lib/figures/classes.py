@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sce_lib.claims import Evidence
-from sce_lib.figures.style import OVERALL, STAGE_COLORS, finish, panels, setting_name
+from sce_lib.figures.style import OVERALL, STAGE_COLORS, finish, line_with_range, panels, setting_name
 from sce_lib.ledger import RunRecord
 
 
@@ -36,10 +36,7 @@ def classwise_curves(settings: Sequence[Sequence[RunRecord]], evidence: Evidence
             axis.plot(
                 epochs, by_class[:, label], color=colour, linewidth=1.2, label=records[0].classes[label]
             )
-        axis.fill_between(
-            epochs, overall.min(axis=0), overall.max(axis=0), color=OVERALL, alpha=0.2, linewidth=0
-        )
-        axis.plot(epochs, overall.mean(axis=0), color=OVERALL, linewidth=2.5, linestyle="--", label="overall")
+        line_with_range(axis, epochs, overall, color=OVERALL, linewidth=2.5, linestyle="--", label="overall")
         axis.set(title=setting_name(records[0]), xlabel="epoch", ylim=(0, 100))
     for axis in axes[:: min(2, len(axes))]:
         axis.set_ylabel("test accuracy (%)")
@@ -62,11 +59,8 @@ def stage_accuracy(settings: Sequence[Sequence[RunRecord]], evidence: Evidence) 
             values = _percent([record.stages[stage].classwise_accuracy for record in records])[
                 :, evidence.ranking
             ]
-            axis.fill_between(
-                places, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0
-            )
             label = f"epoch {records[0].stages[stage].epoch}"
-            axis.plot(places, values.mean(axis=0), color=colour, marker="os^"[stage], label=label)
+            line_with_range(axis, places, values, color=colour, marker="os^"[stage], label=label)
         names = [records[0].classes[label] for label in evidence.ranking]
         axis.set_xticks(places, names, rotation=60, ha="right", rotation_mode="anchor")
         axis.set(title=setting_name(records[0]), ylim=(0, 100), xlabel="class, hardest first")

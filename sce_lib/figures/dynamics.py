@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sce_lib.claims import Evidence
-from sce_lib.figures.style import STAGE_COLORS, finish, panels, setting_name
+from sce_lib.figures.style import STAGE_COLORS, finish, line_with_range, panels, setting_name
 from sce_lib.ledger import GroupRecord, RunRecord, StageRecord
 
 # Measure of a group of samples and what the axis calls it.
@@ -61,9 +61,8 @@ def evolution(settings: Sequence[Sequence[RunRecord]], evidence: Evidence, measu
                         for record in records
                     ]
                 )
-                lowest, highest = values.min(axis=0), values.max(axis=0)
-                axis.fill_between(epochs, lowest, highest, color=colour, alpha=0.15, linewidth=0)
-                axis.plot(epochs, values.mean(axis=0), line, color=colour, label=f"{part}, {name} classes")
+                label = f"{part}, {name} classes"
+                line_with_range(axis, epochs, values, line, color=colour, alpha=0.15, label=label)
         axis.set(title=setting_name(records[0]), xlabel="epoch")
     if measure in _PER_CENT:
         axes[0].set_ylim(bottom=0)  # so that heights compare; the panels share one scale

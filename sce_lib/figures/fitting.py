@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sce_lib.figures.dynamics import group_value
-from sce_lib.figures.style import STAGE_COLORS, finish, panels
+from sce_lib.figures.style import STAGE_COLORS, finish, line_with_range, panels
 from sce_lib.ledger import RunRecord, StageRecord
 
 
@@ -45,7 +45,14 @@ def memorisation(settings: Mapping[str, Sequence[RunRecord]]) -> Figure:
     ----------
     settings : mapping of str to sequence of RunRecord
         For each line's name its runs, which differ in seed alone; four lines at most.
+
+    Raises
+    ------
+    ValueError
+        For more lines than there are colours.
     """
+    if len(settings) > len(STAGE_COLORS):
+        raise ValueError(f"up to {len(STAGE_COLORS)} settings are drawn, not {len(settings)}")
     figure, (training, testing) = panels(2)
     for colour, marker, (name, records) in zip(STAGE_COLORS, "osD^", settings.items(), strict=False):
         looks = [stage.epoch for stage in records[0].stages]
@@ -53,9 +60,7 @@ def memorisation(settings: Mapping[str, Sequence[RunRecord]]) -> Figure:
         epochs = [entry.epoch for entry in records[0].epochs]
         tests = [[entry.test_accuracy for entry in record.epochs] for record in records]
         for axis, x, values, style in ((training, looks, fits, f"-{marker}"), (testing, epochs, tests, "-")):
-            shown = 100 * np.array(values)
-            axis.fill_between(x, shown.min(axis=0), shown.max(axis=0), color=colour, alpha=0.15, linewidth=0)
-            axis.plot(x, shown.mean(axis=0), style, color=colour, label=name)
+            line_with_range(axis, x, 100 * np.array(values), style, color=colour, alpha=0.15, label=name)
     training.set(title="training images", xlabel="epoch", ylabel="predicted as the given label (%)")
     testing.set(title="test images", xlabel="epoch", ylabel="predicted as their true class (%)")
     training.set_ylim(0, 103)

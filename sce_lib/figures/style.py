@@ -1,8 +1,10 @@
 """What all figures share: sizes, colours that colour-blind readers can tell apart, the smoke stamp."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
@@ -74,6 +76,23 @@ def panels(count: int, height: float = PANEL_HEIGHT, columns: int = 2) -> tuple[
     for lowest in flat[max(0, count - columns) : count]:  # what stood under it may have been removed
         lowest.tick_params(labelbottom=True)
     return figure, flat[:count]
+
+
+def line_with_range(
+    axis: plt.Axes,
+    x: Sequence[int] | np.ndarray,
+    values: np.ndarray,
+    *style: str,
+    color: Any,
+    alpha: float = 0.2,
+    **options: Any,
+) -> None:
+    """Draw the mean over seeds of `values` (seeds, len(x)) as a line, and a band that spans the seeds.
+
+    `style` and `options` are those of `Axes.plot`; `alpha` is the band's.
+    """
+    axis.fill_between(x, values.min(axis=0), values.max(axis=0), color=color, alpha=alpha, linewidth=0)
+    axis.plot(x, values.mean(axis=0), *style, color=color, **options)
 
 
 def finish(figure: Figure, records: Iterable[RunRecord]) -> Figure:
