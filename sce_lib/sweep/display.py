@@ -10,6 +10,7 @@ from rich.text import Text
 from sce_lib.config import RunConfig
 from sce_lib.sweep.engine import Status
 from sce_lib.sweep.planning import Plan, readable_time
+from sce_lib.training import Progress as RunProgress
 from sce_lib.training import progress_of
 
 # Seconds between two lines where there is no terminal to draw on.
@@ -30,7 +31,9 @@ class Display:
     def __init__(self, plan: Plan, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
         self._flops = {estimate.config: estimate.flops for estimate in plan.missing}
-        self._before = sum(self._share(config) * flops for config, flops in self._flops.items())
+        # Of each run the part that is done; what earlier sweeps have left is not of this one's pace.
+        self._shares = {config: self._share(config, progress_of(config)) for config in self._flops}
+        self._before = self._done()
         self._began = time.monotonic()
         self._said: float | None = None
         self._ended: set[RunConfig] = set()
@@ -49,33 +52,30 @@ class Display:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def _share(self, config: RunConfig) -> float:
+    @staticmethod
+    def _share(config: RunConfig, far: RunProgress | None) -> float:
         """Return the part of a run that is done, as far as it can be seen from here."""
-        far = progress_of(config)
         return 0.0 if far is None else far.epoch / config.optimisation.epochs
 
-    def _left(self, status: Status) -> float | None:
-        """Return the seconds left at the pace so far, in FLOPs; None before anything is done.
+    def _done(self) -> float:
+        return sum(self._shares[config] * flops for config, flops in self._flops.items())
 
-        What earlier sweeps have left in checkpoints is not of this one's pace.
-        """
-        shares = {config: config in status.ended or self._share(config) for config in self._flops}
-        done = sum(share * self._flops[config] for config, share in shares.items())
+    def _left(self) -> float | None:
+        """Return the seconds left at the pace so far, in FLOPs; None before anything is done."""
+        done = self._done()
         here, left = done - self._before, sum(self._flops.values()) - done
         return (time.monotonic() - self._began) * left / here if here > 0 else None
 
-    def _line(self, config: RunConfig) -> str:
-        far = progress_of(config)
-        name = f"{config.dataset}/{config.run_id}"
-        if far is None:
-            return f"{name}  begins"
-        return f"{name}  epoch {far.epoch} of {config.optimisation.epochs}, test accuracy {far.accuracy:.3f}"
+    @staticmethod
+    def _line(config: RunConfig, far: RunProgress) -> str:
+        epochs = f"epoch {far.epoch} of {config.optimisation.epochs}"
+        return f"{config.dataset}/{config.run_id}  {epochs}, test accuracy {far.accuracy:.3f}"
 
     def _summary(self, status: Status) -> str:
         failed = sum(error is not None for error in status.ended.values())
         return (
             f"{len(status.ended) - failed} done, {failed} failed, {len(status.running)} handed out, "
-            f"{status.waiting} waiting; left: {readable_time(self._left(status))}"
+            f"{status.waiting} waiting; left: {readable_time(self._left())}"
         )
 
     def _say(self, what: str, config: RunConfig, error: BaseException) -> None:
@@ -95,10 +95,16 @@ class Display:
             if (failure := status.ended[config]) is not None:
                 self._say("failed", config, failure)
         self._ended = set(status.ended)
+        silent = self._said is not None and time.monotonic() - self._said < LINE_EVERY
+        if silent and status.running and not self.console.is_terminal:
+            return
+        self._said = time.monotonic()
+        running = {config: progress_of(config) for config in status.running}
+        self._shares |= {config: self._share(config, far) for config, far in running.items()}
+        self._shares |= dict.fromkeys(status.ended, 1.0)
         if self.console.is_terminal:
             self._bar.update(self._task, completed=len(status.ended))
-            lines = [Text(self._line(config)) for config in status.running if progress_of(config)]
+            lines = [Text(self._line(config, far)) for config, far in running.items() if far is not None]
             self._live.update(Group(self._bar, Text(self._summary(status)), *lines), refresh=True)
-        elif self._said is None or time.monotonic() - self._said >= LINE_EVERY or not status.running:
-            self._said = time.monotonic()
+        else:
             self.console.print(self._summary(status), markup=False, highlight=False, soft_wrap=True)
