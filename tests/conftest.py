@@ -1,5 +1,8 @@
 """What many tests need: folders of their own, small images, runs made by hand."""
 
+import os
+import subprocess
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +18,25 @@ def folders(tmp_path, monkeypatch):
     monkeypatch.setenv("SCE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SCE_LEDGER", str(tmp_path / "ledger"))
     return tmp_path
+
+
+@pytest.fixture
+def mount_disk(tmp_path):
+    """Return a function that mounts a small disk, ``"64k"`` say, and returns its folder; only root can."""
+    mounted = []
+
+    def mount(size):
+        disk = tmp_path / "disk"
+        disk.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+        if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("mounting a small disk needs root")
+        mounted.append(disk)
+        return disk
+
+    yield mount
+    for disk in mounted:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.fixture(scope="session")

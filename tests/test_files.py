@@ -1,7 +1,6 @@
 import os
 import resource
 import stat
-import subprocess
 import threading
 import time
 
@@ -54,15 +53,9 @@ def test_a_folder_in_the_way_is_an_error_and_no_litter_stays(tmp_path):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """Mount a disk of 64 KB; only root can."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("mounting a small disk needs root")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+def small_disk(mount_disk):
+    """A disk of 64 KB."""
+    return mount_disk("64k")
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_litter(small_disk):

@@ -10,6 +10,8 @@ import nbformat
 import pytest
 from small_book import INTRO, ROOT, small_notebook
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
 
 def _load_build() -> ModuleType:
     sys.path.insert(0, str(ROOT / "book"))  # as running the script does
@@ -47,3 +49,28 @@ def whole_book(build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> P
     assert execution.error is None, execution.error
     assert build.run_jupyter_book(stage, root / "_build" / "html")
     return root
+
+
+@pytest.fixture(scope="module")  # its event loop must be gone before a notebook is executed
+def browser():
+    """Return a headless browser."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip(f"no browser found: install one of {', '.join(BROWSERS)}")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def opened(browser, page_file):
+    """Return a module's ``page_file`` opened without a network; no script of it may complain."""
+    page = browser.new_context(offline=True).new_page()
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(page_file.as_uri())
+    yield page
+    assert complaints == []
+    page.context.close()

@@ -9,9 +9,6 @@ from small_book import ROOT
 from sce_lib import theory
 from sce_lib.config import RunConfig
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PAGE = (ROOT / "book" / "explorer.md").read_text()
 LINKED = re.findall(r"\{doc\}`(?:[^`<]*<)?\.\./(notebooks/\w+)", PAGE)
 
@@ -31,28 +28,6 @@ def page_file(build, tmp_path_factory):
     (stage / "_toc.yml").write_text(f"format: jb-book\nroot: book/explorer\nchapters:\n{chapters}")
     assert build.run_jupyter_book(stage, root / "_build" / "html")
     return root / "_build" / "html" / "book" / "explorer.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"no browser found: install one of {', '.join(BROWSERS)}")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def opened(browser, page_file):
-    page = browser.new_context(offline=True).new_page()
-    complaints = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(page_file.as_uri())
-    yield page
-    assert complaints == []
-    page.context.close()
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from small_book import ROOT
 from sce_lib.config import RunConfig
 from sce_lib.paths import ledger_root, paper_root
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SEPARATE = ("dataset", "protocol", "section", "profile")
 
 
@@ -250,23 +249,6 @@ def test_the_page_offers_its_files_and_loads_nothing_from_a_network(build, page_
     for name, address in offered.items():
         assert (page_file.parent / address).read_text() == made[name]
     assert build.network_references(page_file) == []
-
-
-@pytest.fixture(scope="module")
-def opened(page_file, records):
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"no browser found: install one of {', '.join(BROWSERS)}")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_context(offline=True).new_page()
-        complaints = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(page_file.as_uri())
-        yield page
-        assert complaints == []
-        browser.close()
 
 
 def test_a_heading_sorts_by_keyboard_and_empty_cells_stay_last(opened):

@@ -1,6 +1,5 @@
 """Ablation curves: every line is at the height that the records say, and no two look alike."""
 
-import matplotlib
 import numpy as np
 import pytest
 
@@ -8,12 +7,6 @@ from sce_lib.config.schema import SL
 from sce_lib.figures import accuracy_curves
 
 NOISY = "symmetric-0.6"
-
-
-@pytest.fixture(autouse=True)
-def no_screen():
-    with matplotlib.rc_context({"backend": "agg"}):
-        yield
 
 
 @pytest.fixture

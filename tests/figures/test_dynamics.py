@@ -1,7 +1,5 @@
 """The lines of the dynamics figures stand where the records have them."""
 
-import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -14,13 +12,6 @@ SHARE = [0.1, 0.05, 0.2, 0.1, 0.1]
 FITTED = [0.4, 0.2, 0.9, 0.6, 0.8]
 CONFIDENCE = np.full((5, 5), 0.05)
 np.fill_diagonal(CONFIDENCE, [0.2, 0.3, 0.5, 0.7, 0.9])
-
-
-@pytest.fixture(autouse=True)
-def no_screen():
-    with matplotlib.rc_context({"backend": "agg"}):
-        yield
-    assert plt.get_fignums() == []
 
 
 @pytest.fixture

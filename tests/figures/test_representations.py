@@ -1,6 +1,5 @@
 """Points of the embedding figures stand where the records have them."""
 
-import matplotlib
 import numpy as np
 import pytest
 
@@ -10,12 +9,6 @@ from sce_lib.ledger import Embedding
 
 LABELS = [2, 0, 1, 0, 2]
 EMBEDDING = Embedding(labels=LABELS, x=[10, 20, 30, 15, 12], y=[1, 2, 3, 1.5, 1.2])
-
-
-@pytest.fixture(autouse=True)
-def no_screen():
-    with matplotlib.rc_context({"backend": "agg"}):
-        yield
 
 
 @pytest.fixture

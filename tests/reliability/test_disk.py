@@ -21,15 +21,9 @@ def sweep_here(configs, ledger, **options):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """Mount a disk that three records fit on; only root can."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("mounting a small disk needs root")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+def small_disk(mount_disk):
+    """A disk that some of the records fit on, and not all."""
+    return mount_disk("48k")
 
 
 def test_a_disk_that_fills_costs_no_record(small_disk, folders, undisturbed):

@@ -2,7 +2,6 @@
 
 import io
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -16,13 +15,6 @@ STAGES = [(0.2, 0.9, 0.5), (0.4, 0.8, 0.6), (0.5, 0.7, 0.6), (0.6, 0.7, 0.65)]
 CONFIDENCE = [[0.5, 0.2, 0.3], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]]
 CORRECT = [30, 80, 50]
 FIGURES = [classwise_curves, stage_accuracy, clean_confidence, prediction_counts]
-
-
-@pytest.fixture(autouse=True)
-def no_screen():
-    with matplotlib.rc_context({"backend": "agg"}):
-        yield
-    assert plt.get_fignums() == []  # every figure is closed for pyplot
 
 
 @pytest.fixture
