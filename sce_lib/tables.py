@@ -137,12 +137,16 @@ def provenance(records: Sequence[RunRecord], command: str) -> str:
     per_epoch = records[0].test_images_per_epoch
     tested = "" if per_epoch == made.test_images else f" (curves: a fixed {per_epoch:,} of them)"
     return (
-        f"{len(records)} run{'s' if len(records) > 1 else ''}, {seeds} seed{'s' if seeds > 1 else ''} · {config.dataset}, {made.source} · "
+        f"{_count(len(records), 'run')}, {_count(seeds, 'seed')} · {config.dataset}, {made.source} · "
         f"profile {config.profile}, protocol {config.protocol} §{config.section}: "
         f"{made.train_images:,} training images, {config.model.name} at width {config.model.width:g}, "
         f"{config.optimisation.epochs} epochs · {made.test_images:,} test images{tested} · "
         f"{minutes:.1f} minutes on {made.device} · `{command}`"
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number > 1 else ''}"
 
 
 # What a verdict amounts to at each scale, the largest scale first; smoke proves nothing.

@@ -101,3 +101,8 @@ def test_lines_of_memorisation_are_means_over_seeds(settings):
     means = [line.get_ydata()[0] for line in testing.lines]
     assert means == pytest.approx([20, 50])
     assert [len(line.get_xdata()) for line in testing.lines] == [12, 12]
+
+
+def test_more_settings_than_colours_are_refused(settings):
+    with pytest.raises(ValueError, match="up to 4 settings are drawn, not 5"):
+        memorisation({name: settings["a"] for name in "abcde"})
