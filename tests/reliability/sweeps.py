@@ -1,5 +1,6 @@
 """Small sweeps for the tests of reliability: here, or as a process of their own that can be killed."""
 
+import contextlib
 import json
 import os
 import signal
@@ -59,8 +60,11 @@ def wait_for(condition, seconds=120):
 
 def epochs_done(folders):
     """Return how many epochs the unfinished runs have behind them."""
-    notes = (folders / "cache" / "checkpoints").glob("*.progress.json")
-    return sum(json.loads(note.read_text())["epoch"] for note in notes)
+    done = 0
+    for note in (folders / "cache" / "checkpoints").glob("*.progress.json"):
+        with contextlib.suppress(FileNotFoundError):  # its run has ended in the meantime
+            done += json.loads(note.read_text())["epoch"]
+    return done
 
 
 def family(process):
