@@ -120,7 +120,7 @@ def seconds_estimate(config: RunConfig, ledger: Ledger, device: str = "cpu") -> 
     float or None
         None for a ledger without a record of such a device.
     """
-    files = tuple(sorted((str(path), path.stat().st_mtime_ns) for path in ledger.root.glob("*/*.json")))
+    files = tuple((str(path), path.stat().st_mtime_ns) for path in ledger.paths())
     speeds = [(model, value) for model, on_cpu, value in _speeds(files) if on_cpu == (device == "cpu")]
     model = config.model
     for alike in (

@@ -103,7 +103,8 @@ def noise_export(
 def check_env(
     device: DeviceOption = "auto",
     compiling: Annotated[
-        bool, typer.Option("--compile/--no-compile", help="whether torch.compile is tried too, half a minute")
+        bool,
+        typer.Option("--compile/--no-compile", help="whether torch.compile is tried too, a minute or two"),
     ] = True,
 ) -> None:
     """Say what is installed, where data are looked for, and whether training is right on this device."""

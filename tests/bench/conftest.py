@@ -11,6 +11,8 @@ import torch
 import torchvision
 from reference.benchmarks import FILE
 
+from sce_lib.files import write_atomically
+
 
 def _processor():
     """Return the processor's name, as far as the system tells it."""
@@ -42,8 +44,7 @@ def report():
             kept = {"machine": _machine(), "measured": {}}
         kept["date"] = datetime.now(UTC).date().isoformat()
         kept["measured"].setdefault(part, {})[name] = measured
-        FILE.parent.mkdir(parents=True, exist_ok=True)
-        FILE.write_text(json.dumps(kept, indent=1) + "\n")
+        write_atomically(FILE, (json.dumps(kept, indent=1) + "\n").encode())
 
     return add
 
