@@ -1,8 +1,10 @@
 """From a figure or table of the paper to the runs that it needs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sce_lib.config import RunConfig
+from sce_lib.config.factors import FACTORS, change
 from sce_lib.config.presets import PAPER_SECTIONS, RELEASED_A
 from sce_lib.config.schema import SL, Part, Profile, Protocol, Section
 
@@ -41,7 +43,9 @@ SAME_PRODUCT = sl_setting(0.1, -4.0, beta=1.5)
 _FLOOR = [sl_setting(0.1, RELEASED_A), SAME_PRODUCT]
 _ABLATION = ("ce", "2ce", "5ce", "rce", "2rce", "5rce", "sl")
 
-_FIDELITY: list[Cell] = [(m, f"symmetric-{rate}") for rate in (0.4, 0.6, 0.8) for m in ("ce", "sl")]
+# Where the text and its released code are compared, as wholes and detail by detail.
+FIDELITY_NOISE = ("symmetric-0.4", "symmetric-0.6", "symmetric-0.8")
+_FIDELITY: list[Cell] = [(method, noise) for noise in FIDELITY_NOISE for method in ("ce", "sl")]
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,14 @@ class Block:
         As `RunConfig.preset` takes them.
     protocol : str, optional
         The protocol of these cells; the one that is asked for where it is not given.
+    factor : str, optional
+        A key of `FACTORS` to change in each cell; cells of which it says nothing are left out.
     """
 
     section: Section
     cells: list[Cell]
     protocol: Protocol | None = None
+    factor: str | None = None
 
 
 _FIGURE9A = Block("5.1", [(method, "symmetric-0.6") for method in _ABLATION])
@@ -98,6 +105,14 @@ GRIDS: dict[str, tuple[Block, ...]] = {
         Block("5.3", [(method, "none") for method in ("ce", "bootstrap", "forward", "d2l", "gce", "sl")]),
     ),
     "fidelity": (Block("5.2", _FIDELITY, "paper"), Block("5.2", _FIDELITY, "released")),
+    # One detail at a time; one draw of the noise is about the spread of seeds, and asked at one rate.
+    "factors": tuple(
+        Block("5.2", _CE_AND_SL_60 if factor == "one-draw" else _FIDELITY, "paper", factor)
+        for factor in FACTORS
+        if factor != "released"
+    ),
+    # Is CIFAR-100's setting (alpha 6, beta 0.1) six times cross entropy?
+    "six_ce": (Block("5.2", [(method, "symmetric-0.4") for method in ("ce", "6ce", "sl")]),),
 }
 
 
@@ -145,9 +160,18 @@ def grid(
     if dataset == "auto":
         dataset = "clothing1m" if name == "table3" else default_dataset(profile)
     return [
-        RunConfig.preset(dataset, method, noise, block.protocol or protocol, profile, block.section, seed)
+        config
         for seed in range(seeds)
         for block in GRIDS[name]
-        for method, noise in block.cells
-        if not (method == "d2l" and (block.protocol or protocol) == "released")
+        for config in _runs(block, dataset, profile, block.protocol or protocol, seed)
     ]
+
+
+def _runs(block: Block, dataset: str, profile: Profile, protocol: Protocol, seed: int) -> Iterator[RunConfig]:
+    for method, noise in block.cells:
+        if method == "d2l" and protocol == "released":  # which has no D2L
+            continue
+        config = RunConfig.preset(dataset, method, noise, protocol, profile, block.section, seed)
+        changed = change(config, block.factor) if block.factor else config
+        if changed is not None:
+            yield changed

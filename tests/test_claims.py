@@ -21,6 +21,8 @@ from sce_lib.claims import (
     require,
     verdicts,
 )
+from sce_lib.config import RunConfig
+from sce_lib.config.factors import change, is_changed
 from sce_lib.config.presets import RELEASED_A
 from sce_lib.config.schema import CE as CrossEntropy
 from sce_lib.config.schema import SL
@@ -160,11 +162,12 @@ KNOWN = {
 }
 OF_EMBEDDINGS = {"purity_lost", "hardest_purity", "sl_purity_gain", "sl_silhouette_gain"}
 OF_ABLATIONS = set(load_claims(7)["quantity"])
+OF_FACTORS = set(load_claims(11)["quantity"])
 OF_METHODS = set(load_claims(8)["quantity"]) | set(load_claims(9)["quantity"])
 
 
 def test_every_quantity_is_checked_on_records_made_by_hand():
-    assert KNOWN.keys() | OF_EMBEDDINGS | OF_ABLATIONS | OF_METHODS == QUANTITIES.keys()
+    assert KNOWN.keys() | OF_EMBEDDINGS | OF_ABLATIONS | OF_METHODS | OF_FACTORS == QUANTITIES.keys()
 
 
 @pytest.mark.parametrize("quantity", KNOWN)
@@ -285,6 +288,84 @@ def test_quantities_of_the_methods(methods, quantity):
     if quantity in ("sl_lead", "sl_hard_lead"):  # the best of five is no best of six
         with pytest.raises(MissingRuns, match="d2l"):
             QUANTITIES[quantity](Evidence(without, noise="symmetric-0.8"))
+
+
+@pytest.fixture
+def factors(make_record):
+    """Return records of CE and SL at 80 % with each detail changed in turn, on MNIST, and with none."""
+    ends = {
+        None: (0.5, 0.7),
+        "no-l2": (0.3, 0.32),
+        "decay-for-l2": (0.33, 0.4),
+        "released-floor": (None, 0.73),
+        "low-lr": (0.52, 0.6),
+        "equal-counts": (0.51, 0.68),
+        "one-draw": (0.1, 0.9),  # no part of any claim
+        "twice-the-epochs": (0.4, 0.65),
+        "released": (0.25, 0.2),
+    }
+
+    def record(method, factor, last, seed):
+        start = RunConfig.preset("mnist", method, "symmetric-0.8", seed=seed)
+        config = start if factor is None else change(start, factor)
+        best = {None: 0.05, "no-l2": 0.3}.get(factor, 0.0) if method == "ce" else 0.02
+        made = make_record(method, "symmetric-0.8", seed, curve=[0.1, last + best, last], last=last)
+        return made.model_copy(update={"config": config})
+
+    return [
+        record(method, factor, last, seed)
+        for seed in (0, 4)
+        for factor, pair in ends.items()
+        for method, last in zip(("ce", "sl"), pair, strict=True)
+        if last is not None
+    ]
+
+
+KNOWN_FACTORS = {
+    "l2_lifts_ce": 0.2,
+    "detail_beyond_sl": 0.2 - 0.2,
+    "least_sl_gain": 0.02,
+    "floor_effect": 0.03,
+    "decay_beside_no_l2": 0.03,
+    "counts_effect": 0.02,
+    "protocols_apart": 0.25,
+    "longer_is_worse": 0.1,
+    "best_epoch_lifts_ce": 0.05 - 0.02,
+    "best_epoch_lifts_ce_without_l2": 0.3 - 0.02,
+}
+
+
+@pytest.mark.parametrize("quantity", sorted(KNOWN_FACTORS))
+def test_quantities_of_the_factors(factors, quantity):
+    values = QUANTITIES[quantity](Evidence(factors, noise="symmetric-0.8"))
+    assert list(values.index) == [0, 4]
+    assert values.to_numpy() == pytest.approx(KNOWN_FACTORS[quantity])
+    with pytest.raises(MissingRuns):
+        QUANTITIES[quantity](Evidence(factors, noise="symmetric-0.4"))
+
+
+@pytest.mark.parametrize("quantity", ["detail_beyond_sl", "least_sl_gain"])
+def test_the_extreme_of_all_details_needs_all_of_them(factors, quantity):
+    without = [r for r in factors if not is_changed(r.config, "low-lr")]
+    with pytest.raises(MissingRuns, match="low-lr changed"):
+        QUANTITIES[quantity](Evidence(without, noise="symmetric-0.8"))
+
+
+def test_six_times_cross_entropy_is_set_beside_the_setting_of_cifar100_alone(make_record):
+    def evidence(dataset):
+        cells = {"6ce": 0.41, "sl": 0.43}
+        made = [
+            make_record(method, NOISY, last=last).model_copy(
+                update={"config": RunConfig.preset(dataset, method, NOISY)}
+            )
+            for method, last in cells.items()
+        ]
+        return Evidence(made)
+
+    assert QUANTITIES["sl_beside_6ce"](evidence("tiny_imagenet100")).tolist() == pytest.approx([0.02])
+    with pytest.raises(MissingRuns, match=r"alpha=6\.0"):
+        QUANTITIES["sl_beside_6ce"](evidence("cifar10"))
+    assert KNOWN_FACTORS.keys() | {"sl_beside_6ce"} == OF_FACTORS
 
 
 def test_each_claim_is_judged_under_its_own_noise_unless_another_is_named(chapter):

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from sce_lib.config.factors import is_changed
 from sce_lib.config.presets import resolve_method
 from sce_lib.config.schema import Part
 from sce_lib.ledger import MissingRuns, RunRecord, select
@@ -35,6 +36,13 @@ class Evidence:
     def at(self, noise: str) -> "Evidence":
         """Return the same records, looked up under another noise."""
         return replace(self, noise=noise)
+
+    def under(self, factor: str | None) -> "Evidence":
+        """Return the evidence of the paper's presets with one detail changed, or with none for None.
+
+        `factor` is a key of `sce_lib.config.factors.FACTORS`.
+        """
+        return replace(self, records=[r for r in self.records if is_changed(r.config, factor)])
 
     def of(self, method: str | Part, noise: str | None = None) -> list[RunRecord]:
         """Return the records of a method under a noise (by default the evidence's own), by seed.

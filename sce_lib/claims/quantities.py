@@ -13,8 +13,9 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
 from sce_lib.claims.evidence import Evidence
-from sce_lib.config.presets import PAPER_SECTIONS, RELEASED_A
-from sce_lib.config.schema import Part
+from sce_lib.config.factors import FACTORS, change
+from sce_lib.config.presets import PAPER_SECTIONS, RELEASED_A, SL_WEIGHTS
+from sce_lib.config.schema import SL, Part
 from sce_lib.grids import (
     FIGURE8_ALPHAS,
     FIGURE8_FLOOR,
@@ -23,7 +24,7 @@ from sce_lib.grids import (
     TABLE1_METHODS,
     sl_setting,
 )
-from sce_lib.ledger import RunRecord, StageRecord
+from sce_lib.ledger import MissingRuns, RunRecord, StageRecord, select
 
 # The paper's epochs 10, 50 and 100 of 120, and the last one; a short run may have fewer stages.
 _STAGES = {"early": 0, "middle": -3, "late": -2, "end": -1}
@@ -236,6 +237,74 @@ def _above_gce(evidence: Evidence) -> pd.Series:
     return _last(evidence, "sl") - _last(evidence, "gce")
 
 
+# --- Chapter 11: which detail moves the number. ------------------------------------------------------
+# One at a time; what a single draw of the noise does is about the spread of seeds, and asked apart.
+SINGLE_FACTORS = tuple(factor for factor in FACTORS if factor not in ("released", "one-draw"))
+CIFAR100_SL = SL(
+    alpha=SL_WEIGHTS["cifar100"][0], beta=SL_WEIGHTS["cifar100"][1], A=PAPER_SECTIONS["5.2"]["A"]
+)
+
+
+def _under(evidence: Evidence, factor: str | None, method: str) -> pd.Series:
+    """Return the last accuracies of a method with one detail changed."""
+    records = [
+        record
+        for record in select(evidence.under(factor).records, noise=evidence.noise)
+        if record.config.method.name == method
+    ]
+    if not records:
+        raise MissingRuns(f"no record of {method} under {evidence.noise} with {factor or 'nothing'} changed")
+    return _scores(records, lambda record: record.last_accuracy)
+
+
+def effect(evidence: Evidence, factor: str, method: str) -> pd.Series:
+    """Return what a changed detail adds to a method's last accuracy, seed by seed.
+
+    Raises
+    ------
+    MissingRuns
+        If the method has no run with this detail changed, or none without.
+    """
+    return _under(evidence, factor, method) - _under(evidence, None, method)
+
+
+def _applicable(evidence: Evidence, method: str) -> list[str]:
+    """Return the factors that say something of the evidence's runs of a method."""
+    runs = [r.config for r in evidence.under(None).records if r.config.method.name == method]
+    if not runs:
+        raise MissingRuns(f"no record of {method} with nothing changed")
+    return [factor for factor in SINGLE_FACTORS if change(runs[0], factor) is not None]
+
+
+def _detail_beyond_sl(evidence: Evidence) -> pd.Series:
+    """Return how much farther the farthest detail moves CE than SL does, where each detail has a run."""
+    details = pd.concat(
+        [effect(evidence, factor, "ce").abs() for factor in _applicable(evidence, "ce")], axis=1
+    )
+    return (
+        details.dropna().max(axis=1) - _last(evidence.under(None), "sl") + _last(evidence.under(None), "ce")
+    )
+
+
+def _least_sl_gain(evidence: Evidence) -> pd.Series:
+    """Return SL's lead on CE where it is smallest, over all details, each changed for both."""
+    gains = [
+        _under(evidence, factor, "sl") - _under(evidence, factor, "ce")
+        for factor in (None, *_applicable(evidence, "ce"))
+    ]
+    return pd.concat(gains, axis=1).dropna().min(axis=1)
+
+
+def _counts_effect(evidence: Evidence) -> pd.Series:
+    effects = [effect(evidence, "equal-counts", method).abs() for method in ("ce", "sl")]
+    return pd.concat(effects, axis=1).dropna().max(axis=1)
+
+
+def _best_epoch_lifts_ce(evidence: Evidence, factor: str | None) -> pd.Series:
+    changed = evidence.under(factor)
+    return _overfitting(changed, "ce") - _overfitting(changed, "sl")
+
+
 QUANTITIES: dict[str, Callable[[Evidence], pd.Series]] = {
     "early_spread_clean": lambda e: _spread(e.of("ce", "clean"), "early"),
     "early_spread_noisy": lambda e: _spread(e.of("ce"), "early"),
@@ -288,4 +357,15 @@ QUANTITIES: dict[str, Callable[[Evidence], pd.Series]] = {
     "sl_above_gce_growth": lambda e: _above_gce(e) - _above_gce(e.at("symmetric-0.2")),
     "forward_sl_gain": lambda e: _last(e, "forward+sl") - _last(e, "forward"),
     "lsr_sl_gain": lambda e: _last(e, "lsr+sl") - _last(e, "lsr"),
+    "l2_lifts_ce": lambda e: -effect(e, "no-l2", "ce"),
+    "detail_beyond_sl": _detail_beyond_sl,
+    "least_sl_gain": _least_sl_gain,
+    "floor_effect": lambda e: effect(e, "released-floor", "sl").abs(),
+    "decay_beside_no_l2": lambda e: (effect(e, "decay-for-l2", "ce") - effect(e, "no-l2", "ce")).abs(),
+    "counts_effect": _counts_effect,
+    "protocols_apart": lambda e: effect(e, "released", "ce").abs(),
+    "longer_is_worse": lambda e: -effect(e, "twice-the-epochs", "ce"),
+    "best_epoch_lifts_ce": lambda e: _best_epoch_lifts_ce(e, None),
+    "best_epoch_lifts_ce_without_l2": lambda e: _best_epoch_lifts_ce(e, "no-l2"),
+    "sl_beside_6ce": lambda e: (_last(e, CIFAR100_SL) - _last(e, "6ce")).abs(),
 }
