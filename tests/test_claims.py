@@ -255,7 +255,7 @@ def test_an_ablation_with_a_setting_missing_is_not_tested(ablations):
 def methods(make_record):
     """Return records of every method of Tables 1 and 2 under two noises, with known accuracies."""
     last = {"ce": 0.5, "lsr": 0.52, "bootstrap": 0.51, "forward": 0.6, "d2l": 0.55, "gce": 0.65, "sl": 0.7}
-    last |= {"forward+sl": 0.66, "lsr+sl": 0.69}
+    last |= {"forward+sl": 0.66, "lsr+sl": 0.69, "d2l+sl": 0.9}
 
     def stages(method):
         ends = np.full(5, last[method])
@@ -284,7 +284,8 @@ KNOWN_METHODS = {
 def test_quantities_of_the_methods(methods, quantity):
     evidence = Evidence(methods, noise="symmetric-0.8")
     assert QUANTITIES[quantity](evidence).to_list() == pytest.approx([KNOWN_METHODS[quantity]])
-    without = [record for record in methods if record.config.method.name != "d2l"]
+    assert [record.last_accuracy for name in ("d2l", "d2l+sl") for record in evidence.of(name)] == [0.55, 0.9]
+    without = [r for r in methods if r.config.method.name != "d2l" or r.config.method.A is not None]
     if quantity in ("sl_lead", "sl_hard_lead"):  # the best of five is no best of six
         with pytest.raises(MissingRuns, match="d2l"):
             QUANTITIES[quantity](Evidence(without, noise="symmetric-0.8"))

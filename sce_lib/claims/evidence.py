@@ -8,7 +8,7 @@ import numpy as np
 
 from sce_lib.config.factors import is_changed
 from sce_lib.config.presets import resolve_method
-from sce_lib.config.schema import Part
+from sce_lib.config.schema import D2L, Part
 from sce_lib.ledger import MissingRuns, RunRecord, select
 
 # The paper names four of CIFAR-10's ten classes as hard (§5.1): two fifths, taken from each end.
@@ -93,9 +93,11 @@ def _is(record: RunRecord, method: str | Part) -> bool:
     config = record.config
     if isinstance(method, Part):
         return config.method == method
+    if isinstance(config.method, D2L):
+        # D2L's schedule follows the length of the run; no two of its settings are compared.
+        return method == ("d2l" if config.method.A is None else "d2l+sl")
     if config.method.name != method.lstrip("0123456789"):
         return False
-    # D2L's schedule follows the length of the run; no two of its settings are compared.
-    return config.method.name == "d2l" or config.method == resolve_method(
+    return config.method == resolve_method(
         method, config.dataset, config.noise, config.protocol, config.section
     )
