@@ -7,6 +7,7 @@ from sce_lib.config import RunConfig
 from sce_lib.config.factors import FACTORS, change
 from sce_lib.config.presets import PAPER_SECTIONS, RELEASED_A
 from sce_lib.config.schema import SL, Part, Profile, Protocol, Section
+from sce_lib.noise import CIFAR10N
 
 Cell = tuple[str | Part, str]
 
@@ -16,6 +17,9 @@ TABLE1_NOISE = (
     *(f"symmetric-{rate}" for rate in (0.2, 0.4, 0.6, 0.8)),
     *(f"asymmetric-{rate}" for rate in (0.2, 0.3, 0.4)),
 )
+# D2L+SL is in the caption of Table 2 alone; each is set beside the method before its plus sign, and SL.
+TABLE2_METHODS = ("forward+sl", "lsr+sl", "d2l+sl")
+TABLE2_NOISE = ("symmetric-0.4", "symmetric-0.6", "asymmetric-0.4")
 _FIGURE2: list[Cell] = [("ce", "none"), ("ce", "symmetric-0.4"), ("sl", "symmetric-0.4")]
 _CE_AND_SL_60: list[Cell] = [("ce", "symmetric-0.6"), ("sl", "symmetric-0.6")]
 
@@ -42,6 +46,9 @@ _FIGURE8 = [
 SAME_PRODUCT = sl_setting(0.1, -4.0, beta=1.5)
 _FLOOR = [sl_setting(0.1, RELEASED_A), SAME_PRODUCT]
 _ABLATION = ("ce", "2ce", "5ce", "rce", "2rce", "5rce", "sl")
+
+# CIFAR-10N: the methods asked of labels that people gave.
+CIFAR10N_METHODS = ("ce", "gce", "lsr", "sl")
 
 # Where the text and its released code are compared, as wholes and detail by detail.
 FIDELITY_NOISE = ("symmetric-0.4", "symmetric-0.6", "symmetric-0.8")
@@ -96,13 +103,16 @@ GRIDS: dict[str, tuple[Block, ...]] = {
             "5.2",
             [
                 (method, noise)
-                for method in ("forward+sl", "lsr+sl")
-                for noise in ("symmetric-0.4", "symmetric-0.6", "asymmetric-0.4")
+                for method in TABLE2_METHODS
+                for noise in TABLE2_NOISE
             ],
         ),
     ),
     "table3": (
         Block("5.3", [(method, "none") for method in ("ce", "bootstrap", "forward", "d2l", "gce", "sl")]),
+    ),
+    "cifar10n": (
+        Block("5.2", [(method, f"human-{kind}") for kind in CIFAR10N for method in CIFAR10N_METHODS]),
     ),
     "fidelity": (Block("5.2", _FIDELITY, "paper"), Block("5.2", _FIDELITY, "released")),
     # One detail at a time; one draw of the noise is about the spread of seeds, and asked at one rate.
@@ -114,6 +124,9 @@ GRIDS: dict[str, tuple[Block, ...]] = {
     # Is CIFAR-100's setting (alpha 6, beta 0.1) six times cross entropy?
     "six_ce": (Block("5.2", [(method, "symmetric-0.4") for method in ("ce", "6ce", "sl")]),),
 }
+
+# The data set that a grid is of where none is named, for those that are of one alone.
+OF_ONE_DATASET = {"table3": "clothing1m", "cifar10n": "cifar10"}
 
 
 def default_dataset(profile: Profile) -> str:
@@ -135,7 +148,7 @@ def grid(
     name : str
         A key of `GRIDS`: ``"figure1"``, ``"table1"``.
     dataset : str
-        Name of the data set; ``"auto"`` is `default_dataset`.
+        Name of the data set; ``"auto"`` is `default_dataset`, or the one that the grid is of.
     profile, protocol : str
         How much, and whose details; ``"fidelity"`` compares both protocols, whichever is given.
     seeds : int
@@ -144,7 +157,7 @@ def grid(
     Raises
     ------
     ValueError
-        For a grid that is not known, or fewer than one seed.
+        For a grid that is not known, fewer than one seed, or human labels of other images than CIFAR-10's.
 
     Examples
     --------
@@ -158,7 +171,11 @@ def grid(
     if seeds < 1:
         raise ValueError(f"seeds is how many runs each cell gets, at least 1, not {seeds}")
     if dataset == "auto":
-        dataset = "clothing1m" if name == "table3" else default_dataset(profile)
+        dataset = OF_ONE_DATASET.get(name) or default_dataset(profile)
+    if name == "cifar10n" and dataset != "cifar10":
+        raise ValueError(
+            f"grid 'cifar10n' is of labels that people gave CIFAR-10's images, not {dataset!r}'s"
+        )
     return [
         config
         for seed in range(seeds)
@@ -169,7 +186,7 @@ def grid(
 
 def _runs(block: Block, dataset: str, profile: Profile, protocol: Protocol, seed: int) -> Iterator[RunConfig]:
     for method, noise in block.cells:
-        if method == "d2l" and protocol == "released":  # which has no D2L
+        if method in ("d2l", "d2l+sl") and protocol == "released":  # which has no D2L
             continue
         config = RunConfig.preset(dataset, method, noise, protocol, profile, block.section, seed)
         changed = change(config, block.factor) if block.factor else config

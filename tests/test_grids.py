@@ -2,8 +2,9 @@ import itertools
 
 import pytest
 
+from sce_lib.config import RunConfig
 from sce_lib.config.schema import SL
-from sce_lib.grids import GRIDS, TABLE1_METHODS, default_dataset, grid
+from sce_lib.grids import GRIDS, OF_ONE_DATASET, TABLE1_METHODS, default_dataset, grid
 
 CELLS = {
     "figure1": 4,
@@ -20,8 +21,9 @@ CELLS = {
     "figure9a": 7,
     "figure9b": 7,
     "table1": 56,
-    "table2": 6,
+    "table2": 9,
     "table3": 6,
+    "cifar10n": 20,
     "fidelity": 12,
     "factors": 47,
     "six_ce": 3,
@@ -39,7 +41,7 @@ def test_every_grid_has_its_cells():
 
 
 @pytest.mark.parametrize("profile", ["smoke", "laptop", "full"])
-@pytest.mark.parametrize("name", [name for name in GRIDS if name != "table3"])
+@pytest.mark.parametrize("name", [name for name in GRIDS if name not in OF_ONE_DATASET])
 @pytest.mark.parametrize("dataset", ["digits", "mnist", "fashion_mnist", "cifar10", "cifar100"])
 def test_every_grid_is_made_of_runs_that_differ(name, dataset, profile):
     seeds = 2
@@ -47,7 +49,7 @@ def test_every_grid_is_made_of_runs_that_differ(name, dataset, profile):
         configs = grid(name, dataset, profile, protocol, seeds)
         cells = [cell for block in GRIDS[name] for cell in block.cells]
         number = FACTORS_ELSEWHERE.get(dataset, CELLS[name]) if name == "factors" else CELLS[name]
-        d2l = 0 if protocol == "paper" else sum(cell[0] == "d2l" for cell in cells)
+        d2l = 0 if protocol == "paper" else sum(cell[0] in ("d2l", "d2l+sl") for cell in cells)
         assert len({config.run_id for config in configs}) == len(configs) == seeds * (number - d2l)
         assert {config.seed for config in configs} == set(range(seeds))
         assert {(c.dataset, c.profile, c.protocol, c.section) for c in configs} == {
@@ -69,6 +71,17 @@ def test_table_1_has_every_method_under_every_noise():
 def test_table_3_is_of_clothing1m():
     configs = grid("table3", profile="full")
     assert {(config.dataset, config.section) for config in configs} == {("clothing1m", "5.3")}
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop", "full"])
+def test_human_labels_are_of_cifar10(profile):
+    configs = grid("cifar10n", profile=profile)
+    assert configs == grid("cifar10n", "cifar10", profile)
+    cells = {(config.method.name, config.noise.label_set) for config in configs}
+    kinds = ("aggre_label", "random_label1", "random_label2", "random_label3", "worse_label")
+    assert cells == set(itertools.product(("ce", "gce", "lsr", "sl"), kinds))
+    asked = RunConfig.preset("cifar10", "sl", "human-worse_label", profile=profile, section="5.2")
+    assert asked in configs
 
 
 def test_figure_8_varies_alpha_and_then_A():
@@ -121,6 +134,7 @@ def test_data_sets_of_profiles():
         (("figure1", "digits", "smoke", "theirs"), "theirs"),
         (("figure1", "digits", "smoke", "paper", 0), "not 0"),
         (("figure1", "no/such"), "no/such"),
+        (("cifar10n", "mnist"), "cifar10n.*CIFAR-10's images, not 'mnist'"),
     ],
 )
 def test_bad_arguments_are_named(arguments, named):

@@ -4,8 +4,9 @@ T[i, j] is the probability that a label whose true class is i reads j. Every mat
 row a probability vector, and noise never depends on the image. Randomness comes from an explicit seed alone.
 """
 
+from sce_lib.noise.cifar10n import CIFAR10N, cifar10n_agreement, cifar10n_counts
 from sce_lib.noise.human import load_human_labels
-from sce_lib.noise.labels import NoisyLabels, corrupt, realised_matrix, transition_from_counts
+from sce_lib.noise.labels import NoisyLabels, corrupt, count_labels, realised_matrix, transition_from_counts
 from sce_lib.noise.matrices import (
     asymmetric_matrix,
     check_matrix,
@@ -13,23 +14,41 @@ from sce_lib.noise.matrices import (
     swap_matrix,
     symmetric_matrix,
 )
-from sce_lib.noise.report import NoiseReport, export, report
+from sce_lib.noise.report import (
+    Agreement,
+    NoiseReport,
+    Pattern,
+    agreement,
+    export,
+    pattern,
+    report,
+    total_variation,
+)
 from sce_lib.noise.superclasses import CIFAR100_SUPERCLASSES, cifar100_groups
 
 __all__ = [
+    "CIFAR10N",
     "CIFAR100_SUPERCLASSES",
+    "Agreement",
     "NoiseReport",
     "NoisyLabels",
+    "Pattern",
+    "agreement",
     "asymmetric_matrix",
     "check_matrix",
+    "cifar10n_agreement",
+    "cifar10n_counts",
     "cifar100_groups",
     "corrupt",
+    "count_labels",
     "export",
     "load_human_labels",
     "pair_matrix",
+    "pattern",
     "realised_matrix",
     "report",
     "swap_matrix",
     "symmetric_matrix",
+    "total_variation",
     "transition_from_counts",
 ]

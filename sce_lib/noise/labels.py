@@ -161,11 +161,22 @@ def realised_matrix(clean: Any, labels: Any, num_classes: int) -> Matrix:
     >>> realised_matrix([0, 0, 1, 1], [0, 1, 1, 1], 2).tolist()
     [[0.5, 0.5], [0.0, 1.0]]
     """
+    return transition_from_counts(count_labels(clean, labels, num_classes))
+
+
+def count_labels(clean: Any, labels: Any, num_classes: int) -> Integers:
+    """Return how many samples of true class i bear label j, (K, K); arguments as `realised_matrix`.
+
+    Examples
+    --------
+    >>> count_labels([0, 0, 1, 1], [0, 1, 1, 1], 2).tolist()
+    [[1, 1], [0, 2]]
+    """
     K = check_num_classes(num_classes, at_least=1)
     true, noisy = check_labels(clean, K).astype(np.int64), check_labels(labels, K).astype(np.int64)
     if len(true) != len(noisy):
         raise ValueError(f"{len(true)} clean labels and {len(noisy)} noisy ones: each sample has both")
-    return transition_from_counts(np.bincount(true * K + noisy, minlength=K * K).reshape(K, K))
+    return np.bincount(true * K + noisy, minlength=K * K).reshape(K, K)
 
 
 def check_labels(labels: Any, num_classes: int) -> Integers:

@@ -1,4 +1,4 @@
-"""What a noise came to, and the labels themselves as a file that others can use."""
+"""What a noise came to, whom it takes for whom, and the labels as a file that others can use."""
 
 import io
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sce_lib.files import write_atomically
-from sce_lib.noise.labels import NoisyLabels, check_labels
-from sce_lib.noise.matrices import Matrix
+from sce_lib.noise.labels import Integers, NoisyLabels, check_labels, count_labels, transition_from_counts
+from sce_lib.noise.matrices import Matrix, check_matrix, symmetric_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,170 @@ def report(noisy: NoisyLabels) -> NoiseReport:
         realised=noisy.realised,
         largest_deviation=float(np.nanmax(deviation)) if len(noisy) else float("nan"),
         sha256=noisy.sha256,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """Which classes a transition matrix mislabels, and what it takes them for; one entry a true class.
+
+    Parameters
+    ----------
+    class_rates : ndarray (K,)
+        The portion wrong in each class, 1 - T_yy.
+    from_symmetric : ndarray (K,)
+        Total variation distance from symmetric noise of the same mean rate: the portion of the class's labels
+        that would have to be others. 0 for symmetric noise.
+    unevenness : ndarray (K,)
+        The same distance from the class's own rate spread evenly, as a portion of its wrong labels: 0 where
+        all other classes get as many, (K - 2)/(K - 1) where one gets all. NaN for a class without wrong ones.
+    favourite : ndarray of int (K,)
+        The wrong class that each is taken for most often.
+    favourite_share : ndarray (K,)
+        The portion of its wrong labels that go there; NaN for a class without any.
+    margin : ndarray (K,)
+        1 - η_y - max_k η_yk. Theorem 1 asks of asymmetric noise that it is positive in every class: that the
+        right label is the most frequent one.
+    """
+
+    class_rates: Matrix
+    from_symmetric: Matrix
+    unevenness: Matrix
+    favourite: Integers
+    favourite_share: Matrix
+    margin: Matrix
+
+
+def pattern(matrix: ArrayLike) -> Pattern:
+    """Return which classes a transition matrix mislabels and what it takes them for; classes count alike.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not row-stochastic.
+
+    Examples
+    --------
+    >>> found = pattern([[0.7, 0.2, 0.1], [0.0, 0.6, 0.4], [0.1, 0.1, 0.8]])
+    >>> found.class_rates.round(6).tolist(), found.favourite.tolist(), found.margin.round(6).tolist()
+    ([0.3, 0.4, 0.2], [1, 2, 0], [0.5, 0.2, 0.7])
+    >>> found.from_symmetric.round(6).tolist(), found.unevenness.round(6).tolist()
+    ([0.05, 0.25, 0.1], [0.166667, 0.5, 0.0])
+    """
+    T = check_matrix(matrix)
+    K, wrong = len(T), T - np.diag(np.diag(T))
+    rates = wrong.sum(axis=1)
+    even = np.where(np.eye(K), 1 - rates[:, None], rates[:, None] / (K - 1))
+    share = np.divide(wrong, rates[:, None], out=np.full_like(T, np.nan), where=rates[:, None] > 0)
+    return Pattern(
+        class_rates=rates,
+        from_symmetric=total_variation(T, symmetric_matrix(K, rates.mean())),
+        unevenness=np.where(rates > 0, total_variation(T, even) / np.where(rates > 0, rates, 1), np.nan),
+        favourite=wrong.argmax(axis=1),
+        favourite_share=share.max(axis=1),
+        margin=np.diag(T) - wrong.max(axis=1),
+    )
+
+
+def total_variation(first: Matrix, second: Matrix) -> Matrix:
+    """Return for each class how far apart its rows in two matrices are, (K,): half the sum of differences.
+
+    Examples
+    --------
+    >>> total_variation(np.eye(2), np.array([[0.5, 0.5], [0.0, 1.0]])).tolist()
+    [0.5, 0.0]
+    """
+    return np.abs(first - second).sum(axis=1) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """How often two people are wrong about the same image, and how often their matrices alone would have it.
+
+    Where the labels of two people depend on an image's class and on nothing else that they share, they err
+    independently of each other within a class. What goes beyond that is the image's doing, or that of
+    something else in common.
+
+    Parameters
+    ----------
+    first, second : ndarray of int (K, K)
+        How many images of true class i were given label j by each.
+    both_wrong, same_wrong : ndarray of int (K,)
+        Images of each class that both mislabel, and those that they give the same wrong label.
+
+    Raises
+    ------
+    ValueError
+        If the tables are not of the same images, or the counts cannot be.
+
+    Examples
+    --------
+    >>> Agreement([[8, 2], [0, 10]], [[8, 2], [0, 10]], [2, 0], [2, 0]).wrong_too[0]
+    1.0
+    """
+
+    first: Integers
+    second: Integers
+    both_wrong: Integers
+    same_wrong: Integers
+
+    def __post_init__(self) -> None:
+        for name in ("first", "second", "both_wrong", "same_wrong"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name)))
+        if not np.array_equal(self.first.sum(axis=1), self.second.sum(axis=1)):
+            raise ValueError("the two people labelled different numbers of images of a class")
+        most = np.minimum(*(counts.sum(axis=1) - np.diag(counts) for counts in (self.first, self.second)))
+        if not (
+            (self.same_wrong >= 0) & (self.same_wrong <= self.both_wrong) & (self.both_wrong <= most)
+        ).all():
+            raise ValueError("same_wrong ≤ both_wrong ≤ each one's wrong labels does not hold in every class")
+
+    def _expected(self) -> tuple[Matrix, Matrix]:
+        """Images of each class that both would mislabel, and give the same wrong label, independently."""
+        rows = [transition_from_counts(counts) for counts in (self.first, self.second)]
+        images = self.first.sum(axis=1)
+        rates = [1 - np.diag(T) for T in rows]
+        same = (rows[0] * rows[1]).sum(axis=1) - np.diag(rows[0]) * np.diag(rows[1])
+        return images * rates[0] * rates[1], images * same
+
+    @property
+    def wrong_too(self) -> tuple[float, float]:
+        """Where the first is wrong, the portion where the second is too: found, and if independent."""
+        wrong = self.first.sum() - np.trace(self.first)
+        return float(self.both_wrong.sum() / wrong), float(self._expected()[0].sum() / wrong)
+
+    @property
+    def same_label(self) -> tuple[float, float]:
+        """Where both are wrong, the portion with the same label: found, and if independent."""
+        both, same = self._expected()
+        return float(self.same_wrong.sum() / self.both_wrong.sum()), float(same.sum() / both.sum())
+
+
+def agreement(first: NoisyLabels, second: NoisyLabels) -> Agreement:
+    """Return how often two sets of labels of the same images are wrong together.
+
+    Raises
+    ------
+    ValueError
+        If they are not of the same images: if their clean labels differ.
+
+    Examples
+    --------
+    >>> one, other = (NoisyLabels.of([0, 0, 1], given, 2) for given in ([0, 1, 1], [1, 1, 1]))
+    >>> agreement(one, other).both_wrong.tolist()
+    [1, 0]
+    """
+    sides = [[check_labels(a, n.num_classes) for a in (n.clean, n.labels)] for n in (first, second)]
+    (clean, one), (also, other) = sides
+    if first.num_classes != second.num_classes or not np.array_equal(clean, also):
+        raise ValueError("two sets of labels are compared image by image: these have other clean labels")
+    K = first.num_classes
+    both = (one != clean) & (other != clean)
+    return Agreement(
+        count_labels(clean, one, K),
+        count_labels(clean, other, K),
+        np.bincount(clean[both], minlength=K),
+        np.bincount(clean[both & (one == other)], minlength=K),
     )
 
 
