@@ -9,17 +9,17 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from sce_lib.figures.style import OVERALL, finish
+from sce_lib.figures.style import OVERALL, finish, panels
 from sce_lib.theory import loss_of_probability
+
+Losses = Mapping[str, Callable[[Tensor, Tensor], Tensor]]
 
 # From where half of a softmax's logits can hardly reach to where hardly any gradient is left.
 _RANGE = (0.002, 0.998)
 _DASHES: list[Any] = ["-", (0, (4, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (1, 1))]
 
 
-def gradient_weights(
-    losses: Mapping[str, Callable[[Tensor, Tensor], Tensor]], num_classes: int = 10
-) -> Figure:
+def gradient_weights(losses: Losses, num_classes: int = 10) -> Figure:
     """Draw the weight of each loss's gradient over the probability of the label; that of CE is 1 throughout.
 
     Parameters
@@ -48,19 +48,52 @@ def gradient_weights(
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['MAE', 'CE']
     """
-    if not 1 <= len(losses) <= len(_DASHES):
-        raise ValueError(f"one to {len(_DASHES)} losses can be told apart in a figure, not {len(losses)}")
     figure, axis = plt.subplots(figsize=(4.5, 2.7), layout="constrained")
-    p_y = np.linspace(*_RANGE, 250)
-    for (name, loss), dashes, colour in zip(
-        losses.items(), _DASHES, sns.color_palette("colorblind"), strict=False
-    ):
-        _, weight = loss_of_probability(loss, p_y, num_classes)
-        axis.plot(p_y, weight, linestyle=dashes, color=colour, label=name)
-    axis.axhline(1, color=OVERALL, linewidth=0.8, label="CE")
+    plt.close(figure)  # for pyplot, which would keep it should an error follow
+    _draw(axis, losses, np.linspace(*_RANGE, 250), num_classes)
     axis.set(xlabel="$p_y$", ylabel="gradient weight $w$", xlim=(0, 1))
     axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize="small")
     return finish(figure, [])
+
+
+def doubtful_labels(by_panel: Mapping[str, Losses], num_classes: int = 10) -> Figure:
+    """Draw the weights of `gradient_weights` on logarithmic axes, which show labels of small probability.
+
+    Parameters
+    ----------
+    by_panel : mapping of str to mapping
+        For each panel, by its title, its losses: as in `gradient_weights`, four at most. Where a weight is
+        not above 0 its line ends.
+    num_classes : int
+        K, as in `gradient_weights`.
+
+    Examples
+    --------
+    >>> from sce_lib.losses import functional as L
+    >>> figure = doubtful_labels({"bounded": {"MAE": L.mean_absolute_error}})
+    >>> figure.axes[0].get_xscale(), figure.axes[0].get_yscale()
+    ('log', 'log')
+    """
+    figure, axes = panels(len(by_panel))
+    for axis, (title, losses) in zip(axes, by_panel.items(), strict=True):
+        _draw(axis, losses, np.geomspace(*_RANGE, 250), num_classes)
+        axis.set(title=title, xlabel="$p_y$", xscale="log", yscale="log")
+        axis.axvline(1 / num_classes, color=OVERALL, linewidth=0.8, linestyle=":")
+        axis.legend(frameon=False, fontsize="small", loc="lower right", bbox_to_anchor=(0.95, 0))
+    axes[0].set_ylabel("gradient weight $w$")
+    return finish(figure, [])
+
+
+def _draw(axis: plt.Axes, losses: Losses, p_y: np.ndarray, num_classes: int) -> None:
+    """Draw the weight of each loss, and CE's, which is 1."""
+    if not 1 <= len(losses) <= len(_DASHES):
+        raise ValueError(f"one to {len(_DASHES)} losses can be told apart in a figure, not {len(losses)}")
+    for (name, loss), dashes, colour in zip(
+        losses.items(), _DASHES, sns.color_palette("colorblind"), strict=False
+    ):
+        _, weight = loss_of_probability(loss, p_y, num_classes)
+        axis.plot(p_y, weight, linestyle=dashes, color=colour, label=name)
+    axis.axhline(1, color=OVERALL, linewidth=0.8, label="CE")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sce_lib import losses
-from sce_lib.figures.losses import gradient_weights
+from sce_lib.figures.losses import doubtful_labels, gradient_weights
 from sce_lib.losses import functional as L
 from sce_lib.noise import symmetric_matrix
 
@@ -65,3 +65,19 @@ def test_curves_differ_in_dashes_and_colour():
 def test_more_than_can_be_told_apart_are_refused(count):
     with pytest.raises(ValueError, match=f"not {count}"):
         gradient_weights({str(name): L.cross_entropy for name in range(count)})
+
+
+def test_doubtful_labels_are_drawn_where_the_weight_is_positive():
+    sl = losses.SymmetricCrossEntropy(0.1, 1, A=-4).per_sample
+    figure = doubtful_labels({"one": {"SL": sl}, "two": {"LSR": losses.LabelSmoothing(0.1).per_sample}})
+    assert [axis.get_title() for axis in figure.axes] == ["one", "two"]
+    (line,) = [line for line in figure.axes[0].lines if line.get_label() == "SL"]
+    p = np.asarray(line.get_xdata())
+    np.testing.assert_allclose(line.get_ydata(), 0.1 + 4 * p, rtol=1e-9)
+    assert (p < 0.02).sum() > 0.3 * p.size  # a decade of small ones is a good part of the axis
+    for axis in figure.axes:
+        assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
+        chance = [line for line in axis.lines if np.allclose(line.get_xdata(), 0.1)]
+        assert len(chance) == 1
+    with pytest.raises(ValueError, match="not 0"):
+        doubtful_labels({"none": {}})
