@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from sce_lib import paper
 from sce_lib.claims import AGREES, DISAGREES, IN_DIRECTION, NOT_TESTED, Evidence
 from sce_lib.claims.quantities import early_accuracy, memorised
-from sce_lib.figures.style import method_name
-from sce_lib.ledger import RunRecord
+from sce_lib.figures.style import METHOD_NAMES, method_name
+from sce_lib.grids import TABLE2_METHODS, TABLE2_NOISE
+from sce_lib.ledger import MissingRuns, RunRecord
 
 
 def spread(values: Sequence[float] | np.ndarray, digits: int = 1) -> str:
@@ -81,6 +83,74 @@ def ablations(settings: Mapping[str, Sequence[RunRecord]]) -> pd.DataFrame:
         for label, records in settings.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def combinations(records: Sequence[RunRecord], dataset: str) -> pd.DataFrame:
+    """Return what each combination of Table 2 adds to its base, and to SL alone, in points.
+
+    Parameters
+    ----------
+    records : sequence of RunRecord
+        Runs of one data set, protocol, section and scale.
+    dataset : str
+        Whose numbers of the paper stand beside ours.
+
+    Returns
+    -------
+    DataFrame
+        Of text, a row a noise and combination: the paper's means compared, and last accuracies of ours,
+        compared seed by seed: mean and [lowest, highest]. Empty where one of the two was not run, or is not
+        in the paper. `seeds` have both it and its base.
+
+    Examples
+    --------
+    >>> combinations([], "cifar10").loc[("symmetric-0.4", "LSR+SL"), "over base, paper"]
+    '+6.79'
+    """
+    rows = {}
+    for noise in TABLE2_NOISE:
+        for method in TABLE2_METHODS:
+            base = method.removesuffix("+sl")
+            over_base, over_sl = (_gain(records, method, other, noise) for other in (base, "sl"))
+            rows[noise, METHOD_NAMES.get(method, method.upper())] = {
+                "over base, paper": _points(_reported_gain(dataset, method, base, noise), digits=2),
+                "over base, ours": _points(over_base),
+                "over SL, paper": _points(_reported_gain(dataset, method, "sl", noise), digits=2),
+                "over SL, ours": _points(over_sl),
+                "seeds": len(over_base),
+            }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["labels", ""])
+
+
+def _reported_gain(dataset: str, method: str, other: str, noise: str) -> np.ndarray:
+    """Return by how much the paper's mean is above another's; nothing where it lacks one of them."""
+    pair = [paper.reported(dataset, name, noise) for name in (method, other)]
+    return np.array([pair[0].mean - pair[1].mean] if pair[0] and pair[1] else [])
+
+
+def _gain(records: Sequence[RunRecord], method: str, other: str, noise: str) -> np.ndarray:
+    """Return by how much last accuracies are above another method's, in points, for the seeds of both."""
+    gains = 100 * (_last(records, method, noise) - _last(records, other, noise))
+    return gains.dropna().to_numpy()
+
+
+def _last(records: Sequence[RunRecord], method: str, noise: str) -> pd.Series:
+    """Return last accuracies by seed, none where there are no runs."""
+    try:
+        found = Evidence(records).of(method, noise)
+    except MissingRuns:
+        found = []
+    return pd.Series({record.config.seed: record.last_accuracy for record in found}, dtype=float)
+
+
+def _points(gains: np.ndarray, digits: int = 1) -> str:
+    """Return a mean difference with its sign, and its range where there are several."""
+    if not gains.size:
+        return ""
+    shown = f"{gains.mean():+.{digits}f}"
+    if gains.size > 1:
+        shown += f" [{gains.min():+.{digits}f}, {gains.max():+.{digits}f}]"
+    return shown.replace("-", "−")
 
 
 def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from sce_lib.claims import AGREES, DISAGREES, IN_DIRECTION, NOT_TESTED, Evidence
 from sce_lib.tables import (
     ablations,
     accuracies,
+    combinations,
     compare_verdicts,
     provenance,
     spread,
@@ -65,6 +66,30 @@ def test_ablations(make_record):
     assert table.loc["both", "last"] == "61.5 [61.0, 62.0]"
     assert table.loc["both", "flipped fitted"] == "40.0 [30.0, 50.0]"
     assert table.loc["both", "seeds"] == 2
+
+
+def test_combinations_are_compared_seed_by_seed(make_record):
+    ends = {
+        "lsr": (0.5, 0.6),
+        "sl": (0.7, 0.69, 0.2),
+        "lsr+sl": (0.68, 0.7),
+        "d2l": (0.3,),
+        "d2l+sl": (0.25,),
+    }
+    records = [make_record(m, NOISY, seed, last=a) for m, of in ends.items() for seed, a in enumerate(of)]
+    table = combinations(records, "cifar10")
+    assert table.loc[(NOISY, "LSR+SL")].tolist() == [
+        "+6.79",
+        "+14.0 [+10.0, +18.0]",
+        "−0.14",
+        "−0.5 [−2.0, +1.0]",
+        2,
+    ]
+    assert table.loc[(NOISY, "D2L+SL")].tolist() == ["", "−5.0", "", "−45.0", 1]
+    assert table.loc[(NOISY, "Forward+SL")].tolist() == ["+3.17", "", "−0.80", "", 0]
+    assert len(table) == 9
+    assert (table["over base, ours"] != "").sum() == 2
+    assert (combinations(records, "digits")[["over base, paper", "over SL, paper"]] == "").all(axis=None)
 
 
 def test_verdict_tables_show_every_claim(settings):
