@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from sce_lib.datasets import MadeClothing1M
+
 
 def encode(pixels, kind="PNG", **options):
     stream = io.BytesIO()
@@ -54,59 +56,12 @@ class TreeMaker:
         }, pixels
 
 
-CLOTHES = (
-    "T-Shirt",
-    "Shirt",
-    "Knitwear",
-    "Chiffon",
-    "Sweater",
-    "Hoodie",
-    "Windbreaker",
-    "Jacket",
-    "Downcoat",
-    "Suit",
-    "Shawl",
-    "Dress",
-    "Vest",
-    "Underwear",
-)
+class Clothing(MadeClothing1M):
+    """Clothing1M's layout with few images, of which two of clean_train, one of clean_val and one of
+    clean_test have a noisy label as well.
+    """
 
-
-class Clothing:
-    """The official layout with a few small images, its text files kept as lists of lines to tamper with."""
-
-    def __init__(self, root, noisy_train=30, clean_train=6, clean_test=4):
-        self.root = root
-        rng = np.random.default_rng(0)
-        self.pixels = {}
-        self.texts = {
-            "category_names_eng.txt": list(CLOTHES),
-            "noisy_label_kv.txt": [],
-            "clean_label_kv.txt": [],
-        }
-        sizes = {
-            "noisy_train": noisy_train,
-            "clean_train": clean_train,
-            "clean_val": 5,
-            "clean_test": clean_test,
-        }
-        for split, n in sizes.items():
-            keys = [f"images/{k % 10}/{k:02d}/{split},{k}.jpg" for k in range(n)]
-            self.texts[f"{split}_key_list.txt"] = keys
-            for k, key in enumerate(keys):
-                self.pixels[key] = random_pixels(rng, (20 + k, 31, 3))
-                kind = "noisy" if split == "noisy_train" else "clean"
-                self.texts[f"{kind}_label_kv.txt"].append(f"{key} {(3 * k) % 14}")
-        # Two images of clean_train, one of clean_val and one of clean_test have noisy labels as well.
+    def __init__(self, root):
+        super().__init__(root, noisy_train=30, clean_train=6, clean_test=4)
         for split, k in (("clean_train", 0), ("clean_train", 1), ("clean_val", 1), ("clean_test", 0)):
             self.texts["noisy_label_kv.txt"].append(f"{self.texts[f'{split}_key_list.txt'][k]} 13")
-
-    def write(self, texts_in=""):
-        for key, pixels in self.pixels.items():
-            path = self.root / key
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(encode(pixels, "JPEG"))
-        (self.root / texts_in).mkdir(parents=True, exist_ok=True)
-        for name, lines in self.texts.items():
-            (self.root / texts_in / name).write_text("\n".join(lines) + "\n")
-        return self.root

@@ -3,12 +3,13 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from image_trees import CLOTHES, Clothing, encode
+from image_trees import Clothing, encode
 from PIL import Image
 from torch.utils.data import DataLoader
 
 from sce_lib.augment import normalise
 from sce_lib.datasets import DatasetError, DatasetNotFound, load_clothing1m, pixel_statistics
+from sce_lib.datasets.made import CLOTHES
 
 
 @pytest.fixture

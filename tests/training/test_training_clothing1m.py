@@ -10,10 +10,9 @@ import time
 import numpy as np
 import pytest
 import torch
-from image_trees import Clothing
 
 from sce_lib.config import RunConfig
-from sce_lib.datasets import DatasetError, DatasetNotFound, ImageData, load_clothing1m
+from sce_lib.datasets import DatasetError, DatasetNotFound, ImageData, MadeClothing1M, load_clothing1m
 from sce_lib.ledger import Ledger
 from sce_lib.training import train
 from sce_lib.training.checkpoint import Checkpoint
@@ -26,9 +25,8 @@ SMALL = {"resize": 12, "crop": 8}
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """Return a tree in the official layout in which images of every class have both labels."""
-    clothing = Clothing(tmp_path_factory.mktemp("data") / "clothing1m", 70, 30, 28)
-    for k, key in enumerate(clothing.texts["clean_train_key_list.txt"][2:], start=2):
-        clothing.texts["noisy_label_kv.txt"].append(f"{key} {(3 * k + (k % 4 == 0)) % 14}")
+    clothing = MadeClothing1M(tmp_path_factory.mktemp("data") / "clothing1m", noisy_train=70, clean_train=30)
+    clothing.label_twice()
     return clothing.write().parent
 
 
