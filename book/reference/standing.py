@@ -7,29 +7,42 @@ import pandas as pd
 
 from reference import markdown
 from reference.settings import DATASETS as TITLES
-from sce_lib import claims, tables
+from sce_lib import claims, grids, tables
 from sce_lib.config import RunConfig
+from sce_lib.config.schema import Profile
 from sce_lib.ledger import Ledger, RunRecord, select
 from sce_lib.paths import project_root
 
-DATASETS = ("cifar10", "fashion_mnist")
-_TITLES = [TITLES[dataset] for dataset in DATASETS]
-# The section whose settings a chapter's claims are about, and the grids of all runs that they need.
-SECTIONS = {2: "5.1", 6: "5.1", 7: "5.1", 8: "5.2", 9: "5.2", 10: "5.2"}
+# The data sets that a chapter's claims are asked of, and the grids of all runs that they need there.
+CIFAR10_AND_FASHION = ("cifar10", "fashion_mnist")
+DATASETS = {
+    **dict.fromkeys((2, 6, 7), CIFAR10_AND_FASHION),
+    8: ("cifar10", "mnist"),
+    9: ("cifar10",),
+    10: ("cifar10",),  # labels that people gave
+    11: ("cifar10", "mnist"),
+}
 GRIDS = {
     2: ("figure1",),
     6: ("ce_and_sl",),
     7: ("figure8", "floor", "figure9a"),
     8: ("table1",),
     9: ("table1", "table2"),
+    11: ("fidelity", "factors"),
 }
-CIFAR10_ALONE = {10}  # labels that people gave
-FULL = "--dataset cifar10 --profile full --seeds 5"
+# Claims about what other images alone have: classes that differ in size; CIFAR-100's alpha and beta, which
+# its stand-in of a hundred classes has too. They need runs of their own where the chapter has none.
+ASKED_OF = {"counts-hardly-matter": ("mnist",), "sl-is-6ce": ("cifar100", "tiny_imagenet100")}
+GRIDS_ELSEWHERE = dict.fromkeys(ASKED_OF["sl-is-6ce"], ("six_ce",))
 
 
 def fragments() -> dict[str, str]:
     """Return the counts, the paper's claims and the book's own, a table a chapter."""
-    table = claims.load_claims().join(pd.concat([_stands(dataset) for dataset in DATASETS], axis=1))
+    table, records = claims.load_claims(), list(Ledger())
+    table["datasets"] = [asked_of(str(name), chapter) for name, chapter in table["chapter"].items()]
+    names = dict.fromkeys(dataset for datasets in table["datasets"] for dataset in datasets)
+    stands = {name: _stands(table, select(records, dataset=name), name) for name in names}
+    table = table.join(pd.DataFrame(stands))
     paper, own = (table[table["source"] == source] for source in ("paper", "this book"))
     return {
         "counts.md": "\n".join(_counts(paper)),
@@ -38,48 +51,53 @@ def fragments() -> dict[str, str]:
     }
 
 
-def commands(chapter: int) -> list[str]:
-    """Return the commands that make all runs which a chapter's claims need, on CIFAR-10 at full scale."""
+def asked_of(claim: str, chapter: int) -> tuple[str, ...]:
+    """Return the data sets that a claim is asked of."""
+    return ASKED_OF.get(claim, DATASETS[chapter])
+
+
+def commands(chapter: int, dataset: str = "cifar10") -> list[str]:
+    """Return the commands that make all runs which a chapter's claims need, on a data set at full scale."""
+    full = f"--dataset {dataset} --profile full --seeds 5"
     if chapter in GRIDS:
-        return [f"sce sweep {grid} {FULL}" for grid in GRIDS[chapter]]
+        return [f"sce sweep {grid} {full}" for grid in _grids(chapter, dataset)]
     noises = claims.load_claims(chapter)["noise"].unique()
-    return [f"sce run --method {m} --noise {noise} {FULL}" for noise in noises for m in ("ce", "sl")]
+    return [f"sce run --method {m} --noise {noise} {full}" for noise in noises for m in ("ce", "sl")]
+
+
+def wanted(chapter: int, dataset: str, profile: Profile) -> list[RunConfig]:
+    """Return the runs that a chapter's claims need on a data set, with seed 0, each once."""
+    if chapter in GRIDS:
+        parts = [grids.grid(name, dataset, profile) for name in _grids(chapter, dataset)]
+        return list(dict.fromkeys(config for part in parts for config in part))
+    noises = claims.load_claims(chapter)["noise"].unique()
+    return [RunConfig.preset(dataset, m, n, profile=profile) for n in noises for m in ("ce", "sl")]
 
 
 def relevant(records: list[RunRecord], chapter: int) -> list[RunRecord]:
-    """Return the records that a chapter's claims are about: by the paper's protocol, no setting changed."""
-    return [
-        record
-        for record in select(records, protocol="paper", section=SECTIONS[chapter])
-        if record.config == _as_preset(record.config)
-    ]
+    """Return the records that a chapter's claims are about: the runs wanted for them, of any seed."""
+    scales = {(record.config.dataset, record.config.profile) for record in records}
+    asked = {config for scale in scales for config in wanted(chapter, *scale)}
+    return [record for record in records if record.config.model_copy(update={"seed": 0}) in asked]
 
 
-def _as_preset(config: RunConfig) -> RunConfig:
-    return RunConfig.preset(
-        config.dataset,
-        config.method,
-        config.noise,
-        config.protocol,
-        config.profile,
-        config.section,
-        config.seed,
-    )
+def _grids(chapter: int, dataset: str) -> tuple[str, ...]:
+    return GRIDS_ELSEWHERE.get(dataset, GRIDS[chapter])
 
 
-def _stands(dataset: str) -> pd.Series:
-    """Return a cell for each claim: how it stands on a data set, what was measured, on how many seeds."""
-    records = select(list(Ledger()), dataset=dataset)
+def _stands(table: pd.DataFrame, records: list[RunRecord], dataset: str) -> pd.Series:
+    """Return a cell for each claim asked of a data set: how it stands, what was measured, how many seeds."""
     cells: dict[str, str] = {}
-    for chapter in SECTIONS:
+    asked = table[[dataset in datasets for datasets in table["datasets"]]]
+    for chapter in sorted(set(asked["chapter"].tolist())):
+        names = asked.index[asked["chapter"] == chapter]
         judged = {
-            profile: claims.verdicts(relevant(select(records, profile=profile), chapter), chapter)
+            profile: claims.verdicts(relevant(select(records, profile=profile), chapter), chapter).loc[names]
             for profile in tables.STANDINGS
         }
         told = [_cell(*row) for row in tables.standings(judged).itertuples(index=False)]
-        absent = chapter in CIFAR10_ALONE and dataset != "cifar10"
-        cells |= dict(zip(judged["full"].index, ["–"] * len(told) if absent else told, strict=True))
-    return pd.Series(cells, name=dataset)
+        cells |= dict(zip(names, told, strict=True))
+    return pd.Series(cells, dtype=str)
 
 
 def _cell(measured: float, seeds: int, standing: str) -> str:
@@ -89,19 +107,25 @@ def _cell(measured: float, seeds: int, standing: str) -> str:
 
 
 def _counts(table: pd.DataFrame) -> Iterator[str]:
+    datasets = list(dict.fromkeys(dataset for row in table["datasets"] for dataset in row))
     words = [*(word for scale in tables.STANDINGS.values() for word in scale.values()), claims.NOT_TESTED]
-    counts = {dataset: Counter(table[dataset].str.split(" (", regex=False).str[0]) for dataset in DATASETS}
+    counts = {name: Counter(table[name].dropna().str.split(" (", regex=False).str[0]) for name in datasets}
     told = [word for word in words if any(count[word] for count in counts.values())]
-    rows = [[word, *(str(counts[dataset][word]) for dataset in DATASETS)] for word in told]
-    yield from markdown.table([f"of {len(table)} claims", *_TITLES], rows, numbers=len(DATASETS))
+    rows = [[word, *(str(counts[name][word]) for name in datasets)] for word in told]
+    asked = ["claims asked", *(str(counts[name].total()) for name in datasets)]
+    header = [f"of {len(table)} claims", *(TITLES[name] for name in datasets)]
+    yield from markdown.table(header, [*rows, asked], numbers=len(datasets))
 
 
 def _chapters(table: pd.DataFrame) -> Iterator[str]:
     for chapter in sorted(set(table["chapter"].tolist())):
         yield f"### {_title(chapter)}\n"
-        rows = table.loc[table["chapter"] == chapter, ["figure", "claim", *DATASETS]].values.tolist()
-        yield from markdown.table(["where", "claim", *_TITLES], rows)
-        yield from ("", "To settle them at the paper's scale:\n", "```bash", *commands(chapter), "```\n")
+        own = table[table["chapter"] == chapter]
+        for datasets in dict.fromkeys(own["datasets"].tolist()):
+            cells = own.loc[own["datasets"] == datasets, ["figure", "claim", *datasets]].values.tolist()
+            yield from markdown.table(["where", "claim", *(TITLES[name] for name in datasets)], cells)
+            told = commands(chapter, datasets[0])
+            yield from ("", "To settle them at the paper's scale:\n", "```bash", *told, "```\n")
 
 
 def _title(chapter: int) -> str:

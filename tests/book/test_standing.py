@@ -6,12 +6,14 @@ import shlex
 import numpy as np
 import pytest
 from reference import standing
+from reference.settings import DATASETS as TITLES
 from small_book import ROOT
 from typer.testing import CliRunner
 
-from sce_lib import cli, grids
+from sce_lib import cli
 from sce_lib.claims import NOT_TESTED, load_claims, verdicts
 from sce_lib.config import RunConfig
+from sce_lib.config.factors import change
 from sce_lib.ledger import Embedding, Ledger
 
 CLAIMS = load_claims()
@@ -32,13 +34,10 @@ def record_of(make_record):
     return make
 
 
-def configs(chapter, profile="laptop", dataset="cifar10"):
-    if chapter not in standing.GRIDS:
-        noises = CLAIMS[CLAIMS["chapter"] == chapter]["noise"]
-        pairs = [(m, noise) for noise in noises for m in ("ce", "sl")]
-        return [RunConfig.preset(dataset, *pair, profile=profile) for pair in pairs]
-    found = [grids.grid(name, dataset, profile) for name in standing.GRIDS[chapter]]
-    return list({config.run_id: config for part in found for config in part}.values())
+def chapters_and_datasets():
+    """Return each chapter with each data set that a claim of it is asked of."""
+    asked = [(row.chapter, standing.asked_of(name, row.chapter)) for name, row in CLAIMS.iterrows()]
+    return sorted({(chapter, dataset) for chapter, datasets in asked for dataset in datasets})
 
 
 def rows(text):
@@ -46,7 +45,7 @@ def rows(text):
     cells = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if "|" in line
     ]
-    return {row[1]: row[2:] for row in cells if len(row) == 4}
+    return {row[1]: row[2:] for row in cells if row[0] != "where" and not row[0].startswith(":")}
 
 
 def test_every_claim_is_on_the_page_once(folders):
@@ -57,35 +56,40 @@ def test_every_claim_is_on_the_page_once(folders):
         assert len(own)
         for claim in own["claim"]:
             assert table.count(f"| {claim} |") == 1
-        assert set(rows(table)) - {"claim", ":--"} == set(own["claim"])
+        assert set(rows(table)) == set(own["claim"])
 
 
 def test_an_empty_ledger_tests_nothing(folders):
     made = standing.fragments()
-    shown = {
-        cell
-        for claim, cells in rows(made["standing.md"]).items()
-        if claim in set(CLAIMS["claim"])
-        for cell in cells
-    }
-    assert shown == {NOT_TESTED}
-    paper = (CLAIMS["source"] == "paper").sum()
-    assert made["counts.md"].splitlines()[-1] == f"| not tested | {paper} | {paper} |"
+    cells = [*rows(made["standing.md"]).values(), *rows(made["standing_own.md"]).values()]
+    assert {cell for row in cells for cell in row} == {NOT_TESTED}
+    paper = CLAIMS[CLAIMS["source"] == "paper"]
+    asked = [
+        sum(dataset in standing.asked_of(name, chapter) for name, chapter in paper["chapter"].items())
+        for dataset in ("cifar10", "fashion_mnist", "mnist")
+    ]
+    assert asked[0] == len(paper)
+    header, _, *counts = made["counts.md"].splitlines()
+    assert header == f"| of {len(paper)} claims | CIFAR-10 | Fashion-MNIST | MNIST |"
+    numbers = " | ".join(map(str, asked))
+    assert counts == [f"| {word} | {numbers} |" for word in (NOT_TESTED, "claims asked")]
 
 
-@pytest.mark.parametrize("chapter", sorted(set(CLAIMS["chapter"])))
-def test_the_runs_that_are_named_settle_every_claim_of_a_chapter(chapter, record_of):
-    records = [record_of(config) for config in configs(chapter, "full")]
+@pytest.mark.parametrize(("chapter", "dataset"), chapters_and_datasets())
+def test_the_runs_that_are_named_settle_every_claim_of_a_chapter(chapter, dataset, record_of):
+    records = [record_of(config) for config in standing.wanted(chapter, dataset, "full")]
     assert standing.relevant(records, chapter) == records
     table = verdicts(records, chapter)
-    assert table.index[table["verdict"] == NOT_TESTED].tolist() == []
+    asked = [name for name in table.index if dataset in standing.asked_of(name, chapter)]
+    assert asked
+    assert [name for name in asked if table.loc[name, "verdict"] == NOT_TESTED] == []
 
 
-@pytest.mark.parametrize("chapter", sorted(set(CLAIMS["chapter"])))
-def test_the_commands_ask_for_these_runs(chapter, folders):
-    wanted = {f"{config.dataset}/{config.run_id}" for config in configs(chapter, "full")}
+@pytest.mark.parametrize(("chapter", "dataset"), chapters_and_datasets())
+def test_the_commands_ask_for_these_runs(chapter, dataset, folders):
+    asked_for = {f"{dataset}/{config.run_id}" for config in standing.wanted(chapter, dataset, "full")}
     named = set()
-    for command in standing.commands(chapter):
+    for command in standing.commands(chapter, dataset):
         program, what, *arguments = shlex.split(command)
         assert program == "sce"
         if what == "sweep":
@@ -94,10 +98,31 @@ def test_the_commands_ask_for_these_runs(chapter, folders):
             named |= set(re.findall(r"\S+/\S+-s0-\w+", done.output))
         else:
             options = dict(zip(arguments[::2], arguments[1::2], strict=True))
-            method, noise, dataset = (options[f"--{name}"] for name in ("method", "noise", "dataset"))
-            config = RunConfig.preset(dataset, method, noise, profile=options["--profile"])
-            named.add(f"{dataset}/{config.run_id}")
-    assert named == wanted
+            method, noise, where = (options[f"--{name}"] for name in ("method", "noise", "dataset"))
+            config = RunConfig.preset(where, method, noise, profile=options["--profile"])
+            named.add(f"{where}/{config.run_id}")
+    assert named == asked_for
+
+
+def test_the_commands_on_the_page_are_of_a_tables_first_data_set(folders):
+    made = standing.fragments()
+    parts = "\n".join([made["standing.md"], made["standing_own.md"]]).split("| where | claim | ")[1:]
+    names = {title: dataset for dataset, title in TITLES.items()}
+    for part in parts:
+        first = names[part.split(" |", maxsplit=1)[0]]
+        assert set(re.findall(r"--dataset (\S+)", part)) == {first}
+    assert {part.split(" |", maxsplit=1)[0] for part in parts} == {"CIFAR-10", "MNIST", "CIFAR-100"}
+
+
+def test_a_changed_detail_counts_for_its_own_question_alone(folders, record_of):
+    base = RunConfig.preset("mnist", "ce", "symmetric-0.8", profile="laptop")
+    changed = [base] + [change(base, factor) for factor in ("no-l2", "equal-counts", "released")]
+    records = [record_of(config.model_copy(update={"seed": seed})) for config in changed for seed in (0, 3)]
+    assert standing.relevant(records, 8) == records[:2]
+    assert standing.relevant(records, 11) == records
+    epochs = change(base, "twice-the-epochs")
+    both = change(epochs, "no-l2")
+    assert standing.relevant([record_of(epochs), record_of(both)], 11) == [record_of(epochs)]
 
 
 def test_the_page_follows_the_ledger(folders, record_of):
