@@ -73,7 +73,7 @@ class MadeClothing1M:
                 self.texts[f"{kind}_label_kv.txt"].append(f"{key} {(3 * k) % len(CLOTHES)}")
 
     def label_twice(self) -> None:
-        """Give each image of ``clean_train`` a noisy label too, of every fourth one that of the next class."""
+        """Give each image of ``clean_train`` a noisy label too; every fourth gets that of the next class."""
         for k, key in enumerate(self.texts["clean_train_key_list.txt"]):
             self.texts["noisy_label_kv.txt"].append(f"{key} {(3 * k + (k % 4 == 0)) % len(CLOTHES)}")
 
