@@ -1,6 +1,6 @@
 """Figures: records (or formulas) in, a matplotlib figure out; nothing is trained, no file is written."""
 
-from sce_lib.figures import gradients, losses, noise, theory
+from sce_lib.figures import benchmark, gradients, losses, noise, theory
 from sce_lib.figures.ablations import accuracy_curves
 from sce_lib.figures.classes import classwise_curves, clean_confidence, prediction_counts, stage_accuracy
 from sce_lib.figures.dynamics import evolution
@@ -9,6 +9,7 @@ from sce_lib.figures.representations import embeddings
 
 __all__ = [
     "accuracy_curves",
+    "benchmark",
     "classwise_curves",
     "clean_confidence",
     "embeddings",

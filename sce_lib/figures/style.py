@@ -13,7 +13,6 @@ from sce_lib.ledger import RunRecord
 WIDTH = 8.0  # inches: the text column of the book
 PANEL_HEIGHT = 3.2
 DPI = 144  # sharp on a screen of twice the usual resolution
-DPI = 144
 
 # Okabe and Ito's colours, as seaborn has them, by meaning rather than by order.
 _COLORBLIND = sns.color_palette("colorblind")
@@ -26,6 +25,20 @@ METHOD_COLORS = {
     "gce": _COLORBLIND[1],
 }
 STAGE_COLORS = [_COLORBLIND[0], _COLORBLIND[1], _COLORBLIND[2], _COLORBLIND[7]]
+
+# A line's colour, dashes and marker change together, so that any one of them tells lines apart.
+LINE_COLORS = [_COLORBLIND[place] for place in (0, 1, 2, 3, 4, 5, 7, 9)]
+LINE_DASHES: list[Any] = [
+    "-",
+    "--",
+    "-.",
+    ":",
+    (0, (5, 1, 1, 1, 1, 1)),
+    (0, (1, 1)),
+    (0, (8, 2)),
+    (0, (3, 1)),
+]
+LINE_MARKERS = "os^Dv*PX"
 
 # What the paper does not write in capitals.
 METHOD_NAMES = {
@@ -52,8 +65,25 @@ def setting_name(record: RunRecord) -> str:
     return f"{method_name(record)}, {where}"
 
 
-def panels(count: int, height: float = PANEL_HEIGHT, columns: int = 2) -> tuple[Figure, list[plt.Axes]]:
-    """Return a figure with `count` panels in rows of `columns`, on one scale, and its axes."""
+def line_style(place: int, points: int) -> dict[str, Any]:
+    """Return how the line at a place of a legend is drawn through so many points: some seven have markers."""
+    return {
+        "color": LINE_COLORS[place],
+        "linestyle": LINE_DASHES[place],
+        "marker": LINE_MARKERS[place],
+        "markersize": 4,
+        "markevery": (place % 4 if points > 7 else 0, max(1, points // 7)),
+        "linewidth": 1.4,
+    }
+
+
+def panels(
+    count: int, height: float = PANEL_HEIGHT, columns: int = 2, one_scale: bool = True
+) -> tuple[Figure, list[plt.Axes]]:
+    """Return a figure with `count` panels in rows of `columns`, and its axes.
+
+    The panels have one scale, or with `one_scale` off heights of their own.
+    """
     columns = min(count, columns)
     rows = -(-count // columns)
     figure, axes = plt.subplots(
@@ -62,7 +92,7 @@ def panels(count: int, height: float = PANEL_HEIGHT, columns: int = 2) -> tuple[
         figsize=(WIDTH, height * rows),
         dpi=DPI,
         sharex=True,
-        sharey=True,
+        sharey=one_scale,
         squeeze=False,
         layout="constrained",
     )
