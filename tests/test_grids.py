@@ -21,6 +21,7 @@ CELLS = {
     "figure9a": 7,
     "figure9b": 7,
     "table1": 56,
+    "table1_sample": 9,
     "table2": 9,
     "table3": 6,
     "cifar10n": 20,
@@ -140,3 +141,10 @@ def test_data_sets_of_profiles():
 def test_bad_arguments_are_named(arguments, named):
     with pytest.raises(ValueError, match=named):
         grid(*arguments)
+
+
+def test_the_sample_of_table_1_is_part_of_it():
+    runs = {config.run_id for config in grid("table1", "digits", "smoke")}
+    sample = grid("table1_sample", profile="smoke")
+    assert {config.run_id for config in sample} < runs
+    assert len({c.method.name for c in sample}) == len({c.noise.slug for c in sample}) == 3
