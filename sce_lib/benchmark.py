@@ -20,7 +20,12 @@ _OURS = ["seeds", *(f"{which}{end}" for which in ("last", "best") for end in (""
 _VIEWS = {"last": "ours, last epoch", "best": "ours, best epoch"}
 
 
-def cells(records: Iterable[RunRecord], dataset: str) -> pd.DataFrame:
+def cells(
+    records: Iterable[RunRecord],
+    dataset: str,
+    methods: Sequence[str] = TABLE1_METHODS,
+    noises: Sequence[str] = NOISES,
+) -> pd.DataFrame:
     """Return a row a cell of Table 1, run or not: the paper's number, and ours where there are runs.
 
     Parameters
@@ -29,6 +34,8 @@ def cells(records: Iterable[RunRecord], dataset: str) -> pd.DataFrame:
         Runs of the table's presets, at one scale; they may be few.
     dataset : str
         Whose part of the table.
+    methods, noises : sequence of str
+        Its columns and its groups of rows, those of Table 1 unless given; `noises` in Table 1's order.
 
     Returns
     -------
@@ -48,9 +55,7 @@ def cells(records: Iterable[RunRecord], dataset: str) -> pd.DataFrame:
     [0.0, 65.02]
     """
     board = leaderboard(records)
-    table = pd.DataFrame(
-        index=pd.MultiIndex.from_product([NOISES, TABLE1_METHODS], names=["noise", "method"])
-    )
+    table = pd.DataFrame(index=pd.MultiIndex.from_product([noises, methods], names=["noise", "method"]))
     table[_OURS] = np.nan
     if not board.empty:
         _require_one_table(board, dataset)
@@ -106,12 +111,13 @@ def table1(cells: pd.DataFrame, which: str = "last") -> pd.DataFrame:
         },
         index=cells.index,
     )
-    return _named(pd.concat({noise: shown.loc[noise].T for noise in NOISES}, names=["labels", ""]))
+    noises, methods = cells.index.unique("noise"), cells.index.unique("method")
+    return _named(pd.concat({noise: shown.loc[noise].T for noise in noises}, names=["labels", ""]), methods)
 
 
-def _named(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with methods as columns, in the paper's order and as it writes them."""
-    order = [method for method in TABLE1_METHODS if method in table.columns]
+def _named(table: pd.DataFrame, methods: Iterable[str] = TABLE1_METHODS) -> pd.DataFrame:
+    """Return a table with methods as columns, in the order given and as the paper writes them."""
+    order = [method for method in methods if method in table.columns]
     table = table[order].rename(columns=lambda name: METHOD_NAMES.get(name, name.upper()))
     noises = [noise for noise in NOISES if noise in table.index.get_level_values(0)]
     return table.rename_axis(columns=None).loc[noises]

@@ -77,6 +77,20 @@ def test_the_table_as_text(cells):
     assert oracle.loc[(NOISY, "difference"), "SL"] == "−1.4"
 
 
+def test_other_methods_can_stand_side_by_side(run):
+    runs = [
+        run(method, NOISY, 0, end, dataset="cifar10")
+        for method, end in {"lsr": 0.5, "lsr+sl": 0.75, "ce": 0.1}.items()
+    ]
+    cells = benchmark.cells(runs, "cifar10", ("lsr", "lsr+sl", "sl"), (NOISY, "asymmetric-0.4"))
+    assert cells.loc[NOISY, "seeds"].tolist() == [1, 1, 0]
+    table = benchmark.table1(cells)
+    assert table.columns.tolist() == ["LSR", "LSR+SL", "SL"]
+    assert table.index.unique("labels").tolist() == [NOISY, "asymmetric-0.4"]
+    assert table.loc[(NOISY, "ours, last epoch")].tolist() == ["50.0", "75.0", ""]
+    assert table.loc[("asymmetric-0.4", "paper"), "LSR+SL"] == "80.99 ± 0.30"
+
+
 def test_ranks_need_every_method(records, cells):
     table = benchmark.ranks(cells)
     assert table.index.tolist() == [NOISY, "mean"]
