@@ -245,8 +245,14 @@ CIFAR100_SL = SL(
 )
 
 
-def _under(evidence: Evidence, factor: str | None, method: str) -> pd.Series:
-    """Return the last accuracies of a method with one detail changed."""
+def last_under(evidence: Evidence, factor: str | None, method: str) -> pd.Series:
+    """Return the last accuracies of a method with one detail changed, or with none for None, by seed.
+
+    Raises
+    ------
+    MissingRuns
+        If there is no such run under the evidence's noise.
+    """
     records = [
         record
         for record in select(evidence.under(factor).records, noise=evidence.noise)
@@ -265,7 +271,7 @@ def effect(evidence: Evidence, factor: str, method: str) -> pd.Series:
     MissingRuns
         If the method has no run with this detail changed, or none without.
     """
-    return _under(evidence, factor, method) - _under(evidence, None, method)
+    return last_under(evidence, factor, method) - last_under(evidence, None, method)
 
 
 def _applicable(evidence: Evidence, method: str) -> list[str]:
@@ -289,7 +295,7 @@ def _detail_beyond_sl(evidence: Evidence) -> pd.Series:
 def _least_sl_gain(evidence: Evidence) -> pd.Series:
     """Return SL's lead on CE where it is smallest, over all details, each changed for both."""
     gains = [
-        _under(evidence, factor, "sl") - _under(evidence, factor, "ce")
+        last_under(evidence, factor, "sl") - last_under(evidence, factor, "ce")
         for factor in (None, *_applicable(evidence, "ce"))
     ]
     return pd.concat(gains, axis=1).dropna().min(axis=1)
