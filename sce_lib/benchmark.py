@@ -1,6 +1,6 @@
 """Table 1 of one data set: our cells beside the paper's, ranks, differences. Records in, tables out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from sce_lib.figures.style import METHOD_NAMES
 from sce_lib.grids import TABLE1_METHODS, TABLE1_NOISE
 from sce_lib.leaderboard import leaderboard
 from sce_lib.ledger import RunRecord, select
+from sce_lib.tables import spread
 
 NOISES = tuple("clean" if noise == "none" else noise for noise in TABLE1_NOISE)
 PAPER_SEEDS = 5
@@ -98,7 +99,8 @@ def table1(cells: pd.DataFrame, which: str = "last") -> pd.DataFrame:
     -------
     DataFrame
         Of text, in per cent and points. Under each noise: the paper's mean ± standard deviation, ours as
-        mean [lowest, highest], ours less the paper's, and how many seeds; empty where nothing was run.
+        mean [lowest, highest], ours less the paper's, and how many seeds; empty where nothing was run, and
+        for a cell that is not given.
     """
     if which not in _VIEWS:
         raise ValueError(f"which is 'last' or 'best', not {which!r}")
@@ -255,6 +257,33 @@ def class_ranking(records: Sequence[RunRecord], noise: str) -> tuple[np.ndarray,
             ends = [record.final_stage().classwise_accuracy for record in found]
             return np.argsort(np.array(ends, dtype=float).mean(axis=0), kind="stable"), f"CE, {where} labels"
     raise ValueError(f"classes are ranked by runs of CE, on clean labels or {noise}: there is none")
+
+
+def class_groups(
+    methods: Mapping[str, Sequence[RunRecord]], hard: np.ndarray, easy: np.ndarray
+) -> pd.DataFrame:
+    """Return how each method ends on the hard and on the easy classes, in per cent.
+
+    Parameters
+    ----------
+    methods : mapping of str to sequence of RunRecord
+        For each method of Table 1 its runs under one noise.
+    hard, easy : array of int
+        Classes of either group, from `hard_and_easy`.
+
+    Returns
+    -------
+    DataFrame
+        A row a method: accuracy on all test images of either group after the last epoch, averaged over its
+        classes, as mean [lowest, highest] over seeds, and `seeds`.
+    """
+    rows = {}
+    for method, records in methods.items():
+        ends = np.array([record.final_stage().classwise_accuracy for record in records])
+        groups = {"hard classes": hard, "easy classes": easy}
+        shares = {label: spread(ends[:, group].mean(axis=1)) for label, group in groups.items()}
+        rows[METHOD_NAMES.get(method, method.upper())] = shares | {"seeds": len(records)}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def hard_and_easy(ranking: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

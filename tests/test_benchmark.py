@@ -91,6 +91,13 @@ def test_other_methods_can_stand_side_by_side(run):
     assert table.loc[("asymmetric-0.4", "paper"), "LSR+SL"] == "80.99 ± 0.30"
 
 
+def test_only_the_cells_that_are_given_are_shown(cells):
+    table = benchmark.table1(cells[(cells["seeds"] > 0) & (cells.index.get_level_values(1) != "ce")], "best")
+    assert table.index.unique(0).tolist() == [NOISY]
+    assert table.columns.tolist() == ["LSR", "Bootstrap", "Forward", "D2L", "GCE", "SL"]
+    assert "NaN" not in table.to_string()
+
+
 def test_ranks_need_every_method(records, cells):
     table = benchmark.ranks(cells)
     assert table.index.tolist() == [NOISY, "mean"]
@@ -157,6 +164,14 @@ def test_classes_are_ranked_on_clean_labels_else_under_the_noise(make_record):
     ranking, how = benchmark.class_ranking([noisy, clean], NOISY)
     assert (ranking.tolist(), how) == ([2, 3, 4, 1, 0], "CE, clean labels")
     assert [group.tolist() for group in benchmark.hard_and_easy(ranking)] == [[2, 3], [1, 0]]
+
+
+def test_hard_and_easy_classes_at_the_end(make_record):
+    ends = [(0.1, 0.2, 0.9, 0.5, 0.6), (0.3, 0.2, 0.9, 0.5, 0.6)]
+    runs = [make_record("ce", NOISY, seed, stages=[(0.5,) * 5] * 3 + [end]) for seed, end in enumerate(ends)]
+    table = benchmark.class_groups({"ce": runs, "bootstrap": runs[:1]}, np.array([0, 1]), np.array([4, 2]))
+    assert table.loc["CE"].tolist() == ["20.0 [15.0, 25.0]", "75.0 [75.0, 75.0]", 2]
+    assert table.loc["Bootstrap"].tolist() == ["15.0", "75.0", 1]
 
 
 @pytest.mark.parametrize(
