@@ -8,6 +8,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from sce_lib.config.schema import D2L
 from sce_lib.ledger import RunRecord
 
 WIDTH = 8.0  # inches: the text column of the book
@@ -53,7 +54,8 @@ def method_name(record: RunRecord) -> str:
     """Return what the paper calls a record's method: ``CE``, ``5CE``, ``SL``."""
     method = record.config.method
     scale = getattr(method, "scale", 1.0)
-    return ("" if scale == 1.0 else f"{scale:g}") + METHOD_NAMES.get(method.name, method.name.upper())
+    name = "d2l+sl" if isinstance(method, D2L) and method.A is not None else method.name
+    return ("" if scale == 1.0 else f"{scale:g}") + METHOD_NAMES.get(name, name.upper())
 
 
 def setting_name(record: RunRecord) -> str:

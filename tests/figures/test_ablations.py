@@ -5,6 +5,7 @@ import pytest
 
 from sce_lib.config.schema import SL
 from sce_lib.figures import accuracy_curves
+from sce_lib.figures.style import method_name
 
 NOISY = "symmetric-0.6"
 
@@ -55,3 +56,11 @@ def test_more_settings_than_styles_are_refused(runs):
     settings = {str(place): runs("sl", [0.1, 0.2]) for place in range(9)}
     with pytest.raises(ValueError, match=r"up to 8 settings, but 'nine' has 9"):
         accuracy_curves({"nine": settings})
+
+
+@pytest.mark.parametrize(
+    ("method", "written"),
+    [("5ce", "5CE"), ("forward+sl", "Forward+SL"), ("d2l", "D2L"), ("d2l+sl", "D2L+SL"), ("sl", "SL")],
+)
+def test_methods_are_written_as_the_paper_does(make_record, method, written):
+    assert method_name(make_record(method, "symmetric-0.4")) == written
