@@ -1,6 +1,6 @@
 """Figures: records (or formulas) in, a matplotlib figure out; nothing is trained, no file is written."""
 
-from sce_lib.figures import benchmark, gradients, losses, noise, theory
+from sce_lib.figures import benchmark, effects, gradients, losses, noise, theory
 from sce_lib.figures.ablations import accuracy_curves
 from sce_lib.figures.classes import classwise_curves, clean_confidence, prediction_counts, stage_accuracy
 from sce_lib.figures.dynamics import evolution
@@ -15,6 +15,7 @@ __all__ = [
     "class_rates",
     "classwise_curves",
     "clean_confidence",
+    "effects",
     "embeddings",
     "evolution",
     "fitted_share",
