@@ -114,7 +114,8 @@ def table1(cells: pd.DataFrame, which: str = "last") -> pd.DataFrame:
         index=cells.index,
     )
     noises, methods = cells.index.unique("noise"), cells.index.unique("method")
-    return _named(pd.concat({noise: shown.loc[noise].T for noise in noises}, names=["labels", ""]), methods)
+    table = pd.concat({noise: shown.loc[noise].T for noise in noises}, names=["labels", ""])
+    return _named(table.fillna(""), methods)
 
 
 def _named(table: pd.DataFrame, methods: Iterable[str] = TABLE1_METHODS) -> pd.DataFrame:
