@@ -12,7 +12,8 @@ from scipy import stats
 
 from sce_lib.claims.evidence import Evidence
 from sce_lib.claims.quantities import SINGLE_FACTORS, effect, last_under
-from sce_lib.config.factors import FACTORS, change
+from sce_lib.config import RunConfig
+from sce_lib.config.factors import FACTORS, change, is_changed
 from sce_lib.ledger import MissingRuns, RunRecord, select
 
 NOTHING, BEST_EPOCH = "nothing", "best-epoch"
@@ -32,6 +33,27 @@ def title(name: str) -> str:
     ('no L2', 'nothing changed')
     """
     return _TITLES.get(name) or FACTORS[name].title
+
+
+def change_of(config: RunConfig) -> str:
+    """Return which change a run of chapter 11 has: a key of `FACTORS`, or ``"nothing"``.
+
+    Raises
+    ------
+    ValueError
+        For a run that is not the paper's preset with at most one detail changed.
+
+    Examples
+    --------
+    >>> from sce_lib.config.factors import change
+    >>> start = RunConfig.preset("mnist", "ce", "symmetric-0.4")
+    >>> change_of(start), change_of(change(start, "low-lr"))
+    ('nothing', 'low-lr')
+    """
+    for name in (None, *FACTORS):
+        if is_changed(config, name):
+            return name or NOTHING
+    raise ValueError(f"{config.run_id} is not the paper's preset with at most one detail changed")
 
 
 @dataclass(frozen=True)
@@ -175,6 +197,45 @@ def spreads(records: Sequence[RunRecord]) -> pd.DataFrame:
     return pd.DataFrame(
         rows, columns=["method", "noise", "redrawn", "one_draw", "redrawn_seeds", "one_draw_seeds"]
     )
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return effects as a reader wants them: a row a change, the largest first, a column a method and noise.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `effects` or `leads`.
+    """
+    columns = [name for name in ("method", "noise") if name in table]
+    rows = table[["effect", "low", "high"]].to_numpy(dtype=float)
+    cells = [
+        f"{at:+.1f}" + ("" if np.isnan(low) else f" [{low:+.1f}, {high:+.1f}]") for at, low, high in rows
+    ]
+    order = table["effect"].abs().groupby(table["change"]).max().sort_values(ascending=False, kind="stable")
+    told = table.assign(cell=cells).pivot(index="change", columns=columns, values="cell")
+    return told.loc[order.index].rename(index=title).rename_axis(index=None).fillna("–")
+
+
+def coverage(configs: Sequence[RunConfig], records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return how many of the runs that are asked for are there: a row a change, a column a noise.
+
+    Parameters
+    ----------
+    configs : sequence of RunConfig
+        The runs that are asked for, of one data set.
+    records : sequence of RunRecord
+        Those that are there.
+    """
+    there = {record.config for record in records}
+    asked = pd.DataFrame(
+        [(title(change_of(config)), config.noise.slug, config in there) for config in configs],
+        columns=["change", "noise", "there"],
+    )
+    cells = asked.groupby(["change", "noise"], sort=False)["there"].agg(["sum", "size"])
+    told = cells["sum"].astype(str) + " of " + cells["size"].astype(str)
+    table = told.unstack("noise").loc[asked["change"].unique()]
+    return table.rename_axis(index=None).fillna("–")
 
 
 def _noises(records: Sequence[RunRecord]) -> list[str]:

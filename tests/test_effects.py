@@ -132,3 +132,30 @@ def test_every_change_has_a_title_of_its_own(name):
 
 def test_all_factors_but_the_draw_are_among_the_changes():
     assert set(effects.CHANGES) == set(FACTORS) - {"one-draw"} | {BEST_EPOCH}
+
+
+def test_effects_are_shown_with_the_largest_first(run):
+    records = [run("ce", 0.5), run("ce", 0.3, "no-l2"), run("ce", 0.56, "low-lr"), run("sl", 0.6)]
+    table = effects.shown(effects.effects(records))
+    assert table.index[:2].tolist() == ["no L2", "initial learning rate of §5.1"]
+    assert table.loc["no L2", ("ce", "symmetric-0.6")] == "-20.0"
+    assert table.loc["no L2", ("sl", "symmetric-0.6")] == "–"
+    lead = effects.shown(effects.leads([*records, run("ce", 0.5, seed=1), run("sl", 0.7, seed=1)]))
+    half = stats.t.ppf(0.975, 1) * 5
+    assert lead.loc["nothing changed", "symmetric-0.6"] == f"+15.0 [{15 - half:+.1f}, {15 + half:+.1f}]"
+
+
+def test_what_is_there_is_counted(run):
+    records = [run("ce", 0.5), run("ce", 0.3, "no-l2", seed=1)]
+    asked = [run(*setting).config for setting in (("ce", 0.5), ("sl", 0.5), ("ce", 0.5, "no-l2"))]
+    asked += [run("ce", 0.3, "no-l2", seed=1).config, run("ce", 0.5, noise="symmetric-0.4").config]
+    table = effects.coverage(asked, records)
+    assert table.loc["nothing changed"].tolist() == ["1 of 2", "0 of 1"]
+    assert table.loc["no L2"].tolist() == ["1 of 2", "–"]
+
+
+def test_runs_with_two_changes_have_no_name(run):
+    config = change(run("ce", 0.5, "no-l2").config, "low-lr")
+    assert config is not None
+    with pytest.raises(ValueError, match=r"is not the paper's preset with at most one detail changed"):
+        effects.change_of(config)
