@@ -78,11 +78,14 @@ def doubtful_labels(by_panel: Mapping[str, Losses], num_classes: int = 10) -> Fi
     ('log', 'log')
     """
     figure, axes = panels(len(by_panel))
+    figure.set_size_inches(3.1 * len(axes), 3)  # narrow, for small screens
     for axis, (title, losses) in zip(axes, by_panel.items(), strict=True):
         _draw(axis, losses, np.geomspace(*_RANGE, 250), num_classes)
         axis.set(title=title, xlabel="$p_y$", xscale="log", yscale="log")
         axis.axvline(1 / num_classes, color=OVERALL, linewidth=0.8, linestyle=":")
-        axis.legend(frameon=False, fontsize="small", loc="lower right", bbox_to_anchor=(0.95, 0))
+        axis.legend(
+            fontsize="small", loc="lower right", bbox_to_anchor=(0.95, 0), framealpha=1, edgecolor="none"
+        )
     axes[0].set_ylabel("gradient weight $w$")
     return finish(figure, [])
 
