@@ -100,7 +100,7 @@ def table1(cells: pd.DataFrame, which: str = "last") -> pd.DataFrame:
     DataFrame
         Of text, in per cent and points. Under each noise: the paper's mean ± standard deviation, ours as
         mean [lowest, highest], ours less the paper's, and how many seeds; empty where nothing was run, and
-        for a cell that is not given.
+        for a cell that is not given. A number and its deviation or range may stand in two lines, not three.
     """
     if which not in _VIEWS:
         raise ValueError(f"which is 'last' or 'best', not {which!r}")
@@ -114,7 +114,7 @@ def table1(cells: pd.DataFrame, which: str = "last") -> pd.DataFrame:
         index=cells.index,
     )
     noises, methods = cells.index.unique("noise"), cells.index.unique("method")
-    table = pd.concat({noise: shown.loc[noise].T for noise in noises}, names=["labels", ""])
+    table = pd.concat({noise: shown.loc[noise].T for noise in noises})
     return _named(table.fillna(""), methods)
 
 
@@ -127,14 +127,14 @@ def _named(table: pd.DataFrame, methods: Iterable[str] = TABLE1_METHODS) -> pd.D
 
 
 def _paper(mean: float, std: float) -> str:
-    deviation = "" if np.isnan(std) else f" ± {std:.2f}"
+    deviation = "" if np.isnan(std) else f" ±\u00a0{std:.2f}"
     return "" if np.isnan(mean) else f"{mean:.2f}{deviation}"
 
 
 def _ours(row: pd.Series, which: str) -> str:
     if not row["seeds"]:
         return ""
-    span = f" [{row[f'{which}_low']:.1f}, {row[f'{which}_high']:.1f}]" if row["seeds"] > 1 else ""
+    span = f" [{row[f'{which}_low']:.1f},\u00a0{row[f'{which}_high']:.1f}]" if row["seeds"] > 1 else ""
     return f"{row[which]:.1f}{span}"
 
 

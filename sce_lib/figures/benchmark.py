@@ -24,6 +24,7 @@ from sce_lib.ledger import RunRecord
 # The rates of Table 1's symmetric noise; clean labels are rate 0.
 RATES = {"clean": 0.0} | {f"symmetric-{rate}": rate for rate in (0.2, 0.4, 0.6, 0.8)}
 _EASY, _HARD = (line_style(place, 1)["color"] for place in (0, 1))
+_NARROW = 6.2  # inches, so that letters are legible on a small screen
 _WHOSE = {"paper": "the paper", "last": "these runs"}
 
 
@@ -90,7 +91,7 @@ def hard_and_easy_curves(
     reference : str
         The method whose mean over the hard classes is shown dotted in the other panels.
     """
-    figure, axes = panels(len(methods), height=2.3)
+    figure, axes = panels(len(methods), height=1.9)
     groups = {"easy classes": (easy, _EASY, "-"), "hard classes": (hard, _HARD, "--")}
     for axis, (method, records) in zip(axes, methods.items(), strict=True):
         epochs, values = _epochs(records), _classwise(records)
@@ -183,7 +184,8 @@ def _label_rates(axes: Sequence[plt.Axes]) -> None:
 
 
 def _legend_below(figure: Figure, axes: Sequence[plt.Axes], columns: int) -> None:
-    """Put one legend of all panels' lines below them, each label once."""
+    """Put one legend of all panels' lines below them, each label once, and make the figure narrow."""
+    figure.set_figwidth(_NARROW)
     found: dict[str, Any] = {}
     for axis in axes:
         found |= {label: line for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
@@ -194,4 +196,5 @@ def _legend_below(figure: Figure, axes: Sequence[plt.Axes], columns: int) -> Non
         ncols=columns,
         frameon=False,
         handlelength=3.5,
+        fontsize="small" if columns == 1 else None,
     )
