@@ -68,6 +68,7 @@ def accuracy_by_labels(
         axis.vlines(x, [v.min() for _, v in found], [v.max() for _, v in found], color=METHOD_COLORS[method])
     axis.set_xticks(range(len(labels)), list(labels.values()))
     axis.set(xlim=(-0.5, len(labels) - 0.5), ylabel="test accuracy (%)")
+    axis.margins(y=0.15)
     if axis.lines:
         figure.legend(loc="outside upper center", ncols=len(methods), frameon=False)
     return finish(figure, records)
