@@ -2,7 +2,7 @@
 
 import pytest
 
-from sce_lib.config import RunConfig
+from sce_lib.config import METHODS, RunConfig
 from sce_lib.config.factors import FACTORS, change, is_changed
 from sce_lib.config.presets import PAPER_SECTIONS, RELEASED, RELEASED_A, RELEASED_SHIFT
 
@@ -76,6 +76,18 @@ def test_a_factor_says_nothing_where_there_is_nothing_to_change():
     assert change(start("cifar10"), "equal-counts") is None  # its classes are of one size
     assert change(start(noise="none"), "one-draw") is None
     assert change(start(noise="human-worse_label"), "one-draw") is None
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_every_factor_can_be_asked_of_every_method(factor):
+    for method in METHODS:
+        before = start("mnist", method)
+        after = change(before, factor)
+        own_preset = is_changed(before, None)  # 5CE is no preset of "ce"
+        assert after is None or is_changed(after, factor) == own_preset
+        assert not is_changed(before, factor)
+    assert change(start("mnist", "d2l"), "released") is None  # which has no D2L
+    assert change(start("mnist", "d2l"), "decay-for-l2").optimisation.lr_decay > 0
 
 
 def test_unknown_factors_are_refused():

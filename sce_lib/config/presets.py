@@ -118,7 +118,7 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
         "fashion_mnist": {"n_train": 20_000, "width": 1.0, "epochs": 20},
         "cifar10": {"n_train": 10_000, "width": 0.25, "epochs": 30},
         "cifar100": {"n_train": 10_000, "width": 0.5, "epochs": 30},
-        "tiny_imagenet100": {"n_train": 10_000, "width": 0.5, "epochs": 30},
+        "tiny_imagenet100": {"n_train": 10_000, "width": 0.5, "epochs": 20},
         "clothing1m": {"n_train": 10_000, "width": 1.0, "epochs": 10},
     },
     # smoke: seconds; shows that everything runs, and proves nothing.

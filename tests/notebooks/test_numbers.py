@@ -21,7 +21,12 @@ from sce_lib.grids import grid
 
 ROOT = Path(__file__).resolve().parents[2]
 # Chapters of which every table is made again from the ledger.
-CHAPTERS = ("08_benchmark",)
+CHAPTERS = (
+    "08_benchmark",
+    "09_combining",
+    "10_real_world_noise",
+    "11_what_moves_the_number",
+)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 Table = list[list[str]]
