@@ -28,6 +28,7 @@ GRIDS = {
     7: ("figure8", "floor", "figure9a"),
     8: ("table1",),
     9: ("table1", "table2"),
+    10: ("cifar10n",),
     11: ("fidelity", "factors"),
 }
 # Claims about what other images alone have: classes that differ in size; CIFAR-100's alpha and beta, which
@@ -59,19 +60,13 @@ def asked_of(claim: str, chapter: int) -> tuple[str, ...]:
 def commands(chapter: int, dataset: str = "cifar10") -> list[str]:
     """Return the commands that make all runs which a chapter's claims need, on a data set at full scale."""
     full = f"--dataset {dataset} --profile full --seeds 5"
-    if chapter in GRIDS:
-        return [f"sce sweep {grid} {full}" for grid in _grids(chapter, dataset)]
-    noises = claims.load_claims(chapter)["noise"].unique()
-    return [f"sce run --method {m} --noise {noise} {full}" for noise in noises for m in ("ce", "sl")]
+    return [f"sce sweep {grid} {full}" for grid in _grids(chapter, dataset)]
 
 
 def wanted(chapter: int, dataset: str, profile: Profile) -> list[RunConfig]:
     """Return the runs that a chapter's claims need on a data set, with seed 0, each once."""
-    if chapter in GRIDS:
-        parts = [grids.grid(name, dataset, profile) for name in _grids(chapter, dataset)]
-        return list(dict.fromkeys(config for part in parts for config in part))
-    noises = claims.load_claims(chapter)["noise"].unique()
-    return [RunConfig.preset(dataset, m, n, profile=profile) for n in noises for m in ("ce", "sl")]
+    parts = [grids.grid(name, dataset, profile) for name in _grids(chapter, dataset)]
+    return list(dict.fromkeys(config for part in parts for config in part))
 
 
 def relevant(records: list[RunRecord], chapter: int) -> list[RunRecord]:

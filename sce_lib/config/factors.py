@@ -79,7 +79,7 @@ def _wide_shift(config: RunConfig) -> Changes:
 
 
 def _all_released(config: RunConfig) -> Changes:
-    # The code has no D2L, and what it would be with settings of one's own (5CE, another alpha) nobody can say.
+    # The code has no D2L, and what it would do with other settings (5CE, another alpha) nobody can say.
     known = config.method.name != "d2l" and is_changed(config, None)
     return _released(config, config.method.name).model_dump() if known else {}
 

@@ -143,7 +143,7 @@ def _sources(others: pd.DataFrame, cells: pd.DataFrame) -> dict[str, pd.DataFram
     """Return a table of accuracies for each source, by the words of its legend."""
     flat = cells.reset_index()
     lines = {
-        "the paper's Table 1: cnn8, epoch rule unstated": flat.assign(accuracy=flat["paper"]),
+        "the paper's Table 1: cnn8, last epoch": flat.assign(accuracy=flat["paper"]),
         "these runs, last epoch": flat.assign(accuracy=flat["last"]),
     }
     for (source, network, rule), table in others.groupby(["source", "network", "epoch_rule"], sort=False):
