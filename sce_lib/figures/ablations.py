@@ -43,7 +43,7 @@ def accuracy_curves(by_panel: Mapping[str, Settings]) -> Figure:
                 **line_style(place, len(epochs)),
             )
         axis.set(title=title, xlabel="epoch", ylim=(0, None))
-        axis.legend(frameon=False, fontsize="small", loc="lower right", ncols=2 if len(settings) > 4 else 1)
+        axis.legend(frameon=False, fontsize="small", loc="best", ncols=2 if len(settings) > 4 else 1)
     for axis in axes[:: min(2, len(axes))]:
         axis.set_ylabel("test accuracy (%)")
     shown = [settings[label] for settings in by_panel.values() for label in settings]
