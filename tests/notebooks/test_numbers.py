@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def shell():
     with pytest.MonkeyPatch.context() as patch, pd.option_context("display.max_colwidth", 50):
         patch.delenv("SCE_LEDGER", raising=False)
         patch.setenv("MPLBACKEND", "agg")
+        # The shell puts its own there, from which no other test could start a process.
+        patch.setitem(sys.modules, "__main__", sys.modules["__main__"])
         yield InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
         InteractiveShell.clear_instance()
 
