@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from sce_lib.config import RunConfig
 from sce_lib.config.factors import FACTORS, change
-from sce_lib.config.presets import PAPER_SECTIONS, RELEASED_A
+from sce_lib.config.presets import CIFAR10N, PAPER_SECTIONS, RELEASED_A
 from sce_lib.config.schema import SL, Part, Profile, Protocol, Section
-from sce_lib.noise import CIFAR10N
 
 Cell = tuple[str | Part, str]
 

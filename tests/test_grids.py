@@ -1,4 +1,6 @@
 import itertools
+import subprocess
+import sys
 
 import pytest
 
@@ -148,3 +150,9 @@ def test_the_sample_of_table_1_is_part_of_it():
     sample = grid("table1_sample", profile="smoke")
     assert {config.run_id for config in sample} < runs
     assert len({c.method.name for c in sample}) == len({c.noise.slug for c in sample}) == 3
+
+
+def test_grids_are_known_without_torch_or_pandas():
+    """A slip at the command line is answered before anything slow is loaded."""
+    slow = "import sys, sce_lib.grids; sys.exit(bool({'torch', 'pandas'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", slow], check=False).returncode == 0

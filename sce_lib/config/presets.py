@@ -189,6 +189,9 @@ def _sl_parameters(dataset: str, noise: Noise, protocol: Protocol, section: Sect
 # earlier of its two versions); Clothing1M's are ours, since a window of 5 does not fit into its 10 epochs.
 D2L_SCHEDULE = {"mnist": (5, 5), "cifar10": (5, 40), "cifar100": (5, 60), "clothing1m": (2, 2)}
 
+# CIFAR-10N: the majority of three people; each one's own; and one of the wrong labels wherever there is any.
+CIFAR10N = ("aggre_label", "random_label1", "random_label2", "random_label3", "worse_label")
+
 METHODS = (
     *("ce", "2ce", "5ce", "6ce", "rce", "2rce", "5rce", "sl", "mae", "gce", "lsr", "bootstrap", "forward"),
     *("backward", "d2l", "forward+sl", "lsr+sl", "d2l+sl", "nce+rce"),

@@ -8,17 +8,18 @@ what they say of human noise can be shown without them. Both files are made from
 
 from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
+from sce_lib.config.presets import CIFAR10N
 from sce_lib.files import write_atomically
 from sce_lib.noise.human import load_human_labels
 from sce_lib.noise.labels import Integers, count_labels
 from sce_lib.noise.report import Agreement, agreement
 from sce_lib.paths import paper_root
 
-# The majority of three people; each one's own; and one of the wrong labels wherever there is any.
-CIFAR10N = ("aggre_label", "random_label1", "random_label2", "random_label3", "worse_label")
+if TYPE_CHECKING:
+    import pandas as pd
+
 _PEOPLE = CIFAR10N[1:4]
 _COUNTS, _PAIRS = "cifar10n_counts.csv", "cifar10n_pairs.csv"
 
@@ -44,6 +45,8 @@ def cifar10n_counts(kind: str) -> Integers:
     """
     if kind not in CIFAR10N:
         raise ValueError(f"CIFAR-10N has no labels {kind!r}; it has {', '.join(CIFAR10N)}")
+    import pandas as pd  # whoever makes noise does not wait for it
+
     table = pd.read_csv(paper_root() / _COUNTS, index_col=["true", "given"])
     return table[kind].to_numpy().reshape(10, 10)
 
@@ -71,13 +74,17 @@ def cifar10n_agreement(first: str, second: str) -> Agreement:
         raise ValueError(
             f"two of {', '.join(_PEOPLE)} are compared, in this order, not {first!r}, {second!r}"
         )
+    import pandas as pd
+
     pairs = pd.read_csv(paper_root() / _PAIRS).query("first == @first and second == @second")
     counts = [cifar10n_counts(kind) for kind in (first, second)]
     return Agreement(*counts, *(pairs[name].to_numpy() for name in ("both_wrong", "same_wrong")))
 
 
-def count_cifar10n(path: str | Path) -> dict[str, pd.DataFrame]:
+def count_cifar10n(path: str | Path) -> "dict[str, pd.DataFrame]":
     """Return both tables, by the name of their file, from the file of labels."""
+    import pandas as pd
+
     labels = {kind: load_human_labels(path, kind) for kind in CIFAR10N}
     places = pd.MultiIndex.from_product([range(10), range(10)], names=["true", "given"])
     counts = {kind: count_labels(noisy.clean, noisy.labels, 10).ravel() for kind, noisy in labels.items()}
