@@ -7,16 +7,16 @@ import pandas as pd
 from scipy import stats
 
 from sce_lib import paper
-from sce_lib.claims.evidence import GROUP_SHARE
-from sce_lib.figures.style import METHOD_NAMES
+from sce_lib.claims.evidence import rank_classes
+from sce_lib.effects import interval
+from sce_lib.figures.style import written
 from sce_lib.grids import TABLE1_METHODS, TABLE1_NOISE
 from sce_lib.leaderboard import leaderboard
 from sce_lib.ledger import RunRecord, select
-from sce_lib.tables import spread
+from sce_lib.tables import last_by_seed, signed, spread
 
 NOISES = tuple("clean" if noise == "none" else noise for noise in TABLE1_NOISE)
 PAPER_SEEDS = 5
-CONFIDENCE = 0.95
 _OURS = ["seeds", *(f"{which}{end}" for which in ("last", "best") for end in ("", "_low", "_high"))]
 _VIEWS = {"last": "ours, last epoch", "best": "ours, best epoch"}
 
@@ -108,7 +108,7 @@ def table1(cells: pd.DataFrame, which: str = "last") -> pd.DataFrame:
         {
             "paper": [_paper(*both) for both in cells[["paper", "paper_std"]].to_numpy()],
             _VIEWS[which]: [_ours(row, which) for _, row in cells.iterrows()],
-            "difference": [_signed(value) for value in cells[which] - cells["paper"]],
+            "difference": [signed(value) for value in cells[which] - cells["paper"]],
             "seeds": [str(seeds) if seeds else "" for seeds in cells["seeds"]],
         },
         index=cells.index,
@@ -121,7 +121,7 @@ def table1(cells: pd.DataFrame, which: str = "last") -> pd.DataFrame:
 def _named(table: pd.DataFrame, methods: Iterable[str] = TABLE1_METHODS) -> pd.DataFrame:
     """Return a table with methods as columns, in the order given and as the paper writes them."""
     order = [method for method in methods if method in table.columns]
-    table = table[order].rename(columns=lambda name: METHOD_NAMES.get(name, name.upper()))
+    table = table[order].rename(columns=lambda name: written(name))
     noises = [noise for noise in NOISES if noise in table.index.get_level_values(0)]
     return table.rename_axis(columns=None).loc[noises]
 
@@ -136,10 +136,6 @@ def _ours(row: pd.Series, which: str) -> str:
         return ""
     span = f" [{row[f'{which}_low']:.1f},\u00a0{row[f'{which}_high']:.1f}]" if row["seeds"] > 1 else ""
     return f"{row[which]:.1f}{span}"
-
-
-def _signed(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:+.1f}".replace("-", "−")
 
 
 # --- Who is ahead. -----------------------------------------------------------------------------------
@@ -207,25 +203,19 @@ def paired(records: Sequence[RunRecord], reference: str = "sl") -> pd.DataFrame:
     """
     rows = {}
     for noise in NOISES:
-        ends = {method: _last(records, method, noise) for method in TABLE1_METHODS}
+        ends = {method: last_by_seed(records, method, noise) for method in TABLE1_METHODS}
         for method in TABLE1_METHODS:
             gains = 100 * (ends[reference] - ends[method]).dropna()
             if method != reference and len(gains):
-                rows[noise, method] = {"difference": gains.mean(), **_interval(gains), "seeds": len(gains)}
+                low, high = interval(gains.tolist(), None)
+                rows[noise, method] = {
+                    "difference": gains.mean(),
+                    "low": low,
+                    "high": high,
+                    "seeds": len(gains),
+                }
     index = pd.MultiIndex.from_tuples(rows, names=["noise", "method"]) if rows else None
     return pd.DataFrame(list(rows.values()), index, columns=["difference", "low", "high", "seeds"])
-
-
-def _last(records: Sequence[RunRecord], method: str, noise: str) -> pd.Series:
-    found = [record for record in select(records, noise=noise) if record.config.method.name == method]
-    return pd.Series({record.config.seed: record.last_accuracy for record in found}, dtype=float)
-
-
-def _interval(gains: pd.Series) -> dict[str, float]:
-    if len(gains) < 2:
-        return {"low": np.nan, "high": np.nan}
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(gains) - 1) * gains.sem()
-    return {"low": gains.mean() - half, "high": gains.mean() + half}
 
 
 def leads(paired: pd.DataFrame) -> pd.DataFrame:
@@ -233,7 +223,7 @@ def leads(paired: pd.DataFrame) -> pd.DataFrame:
     if paired.empty:
         return paired
     told = [
-        _signed(difference)
+        signed(difference)
         + ("" if np.isnan(low) else f" [{low:.1f}, {high:.1f}], {seeds:.0f} seeds".replace("-", "−"))
         for difference, low, high, seeds in paired.to_numpy()
     ]
@@ -255,8 +245,7 @@ def class_ranking(records: Sequence[RunRecord], noise: str) -> tuple[np.ndarray,
     for where in ("clean", noise):
         found = [r for r in select(records, noise=where) if r.config.method.name == "ce"]
         if found:
-            ends = [record.final_stage().classwise_accuracy for record in found]
-            return np.argsort(np.array(ends, dtype=float).mean(axis=0), kind="stable"), f"CE, {where} labels"
+            return rank_classes(found), f"CE, {where} labels"
     raise ValueError(f"classes are ranked by runs of CE, on clean labels or {noise}: there is none")
 
 
@@ -283,17 +272,5 @@ def class_groups(
         ends = np.array([record.final_stage().classwise_accuracy for record in records])
         groups = {"hard classes": hard, "easy classes": easy}
         shares = {label: spread(ends[:, group].mean(axis=1)) for label, group in groups.items()}
-        rows[METHOD_NAMES.get(method, method.upper())] = shares | {"seeds": len(records)}
+        rows[written(method)] = shares | {"seeds": len(records)}
     return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def hard_and_easy(ranking: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the hardest and the easiest two fifths of the classes.
-
-    Examples
-    --------
-    >>> [group.tolist() for group in hard_and_easy(np.array([3, 1, 4, 0, 2]))]
-    [[3, 1], [0, 2]]
-    """
-    count = max(1, int(GROUP_SHARE * len(ranking)))
-    return ranking[:count], ranking[-count:]

@@ -11,9 +11,9 @@ import pandas as pd
 from scipy import stats
 
 from sce_lib.claims.evidence import Evidence
-from sce_lib.claims.quantities import SINGLE_FACTORS, effect, last_under
+from sce_lib.claims.quantities import SINGLE_FACTORS, applicable, effect, last_under
 from sce_lib.config import RunConfig
-from sce_lib.config.factors import FACTORS, change, is_changed
+from sce_lib.config.factors import FACTORS, is_changed
 from sce_lib.ledger import MissingRuns, RunRecord, select
 
 NOTHING, BEST_EPOCH = "nothing", "best-epoch"
@@ -160,7 +160,7 @@ def leads(records: Sequence[RunRecord]) -> pd.DataFrame:
         pooled, evidence = pooled_deviation(here), Evidence(here, noise)
         for name in (None, *SINGLE_FACTORS, "released"):
             try:
-                base = name if name is None or _says_something_of_ce(here, name) else None
+                base = name if name in (*applicable(evidence, "ce"), "released") else None
                 points = 100 * (last_under(evidence, name, "sl") - last_under(evidence, base, "ce")).dropna()
             except MissingRuns:
                 continue
@@ -260,8 +260,3 @@ def _row(points: pd.Series, pooled: Pooled | None) -> dict[str, object]:
         **{"low": low, "high": high},
         **{"seeds": len(points), "pooled": from_pool},
     }
-
-
-def _says_something_of_ce(records: Sequence[RunRecord], name: str) -> bool:
-    runs = Evidence(select(records, method="ce")).under(None).records
-    return bool(runs) and change(runs[0].config, name) is not None

@@ -8,7 +8,7 @@ import pandas as pd
 from sce_lib import paper
 from sce_lib.claims import AGREES, DISAGREES, IN_DIRECTION, NOT_TESTED, Evidence
 from sce_lib.claims.quantities import early_accuracy, memorised
-from sce_lib.figures.style import METHOD_NAMES, method_name
+from sce_lib.figures.style import method_name, written
 from sce_lib.grids import TABLE2_METHODS, TABLE2_NOISE
 from sce_lib.ledger import MissingRuns, RunRecord
 
@@ -112,7 +112,7 @@ def combinations(records: Sequence[RunRecord], dataset: str) -> pd.DataFrame:
         for method in TABLE2_METHODS:
             base = method.removesuffix("+sl")
             over_base, over_sl = (_gain(records, method, other, noise) for other in (base, "sl"))
-            rows[noise, METHOD_NAMES.get(method, method.upper())] = {
+            rows[noise, written(method)] = {
                 "over base, paper": _points(_reported_gain(dataset, method, base, noise), digits=2),
                 "over base, ours": _points(over_base),
                 "over SL, paper": _points(_reported_gain(dataset, method, "sl", noise), digits=2),
@@ -130,12 +130,12 @@ def _reported_gain(dataset: str, method: str, other: str, noise: str) -> np.ndar
 
 def _gain(records: Sequence[RunRecord], method: str, other: str, noise: str) -> np.ndarray:
     """Return by how much last accuracies are above another method's, in points, for the seeds of both."""
-    gains = 100 * (_last(records, method, noise) - _last(records, other, noise))
+    gains = 100 * (last_by_seed(records, method, noise) - last_by_seed(records, other, noise))
     return gains.dropna().to_numpy()
 
 
-def _last(records: Sequence[RunRecord], method: str, noise: str) -> pd.Series:
-    """Return last accuracies by seed, none where there are no runs."""
+def last_by_seed(records: Sequence[RunRecord], method: str, noise: str) -> pd.Series:
+    """Return the last accuracies of a method under a noise, by seed; none where there are no runs."""
     try:
         found = Evidence(records).of(method, noise)
     except MissingRuns:
@@ -147,10 +147,21 @@ def _points(gains: np.ndarray, digits: int = 1) -> str:
     """Return a mean difference with its sign, and its range where there are several."""
     if not gains.size:
         return ""
-    shown = f"{gains.mean():+.{digits}f}"
+    shown = signed(gains.mean(), digits)
     if gains.size > 1:
-        shown += f" [{gains.min():+.{digits}f}, {gains.max():+.{digits}f}]"
-    return shown.replace("-", "−")
+        shown += f" [{signed(gains.min(), digits)}, {signed(gains.max(), digits)}]"
+    return shown
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """Return a difference with its sign; nothing for NaN.
+
+    Examples
+    --------
+    >>> signed(0.25, digits=2), signed(-3.0), signed(float("nan"))
+    ('+0.25', '−3.0', '')
+    """
+    return "" if np.isnan(value) else f"{value:+.{digits}f}".replace("-", "−")
 
 
 def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from sce_lib import benchmark, paper
+from sce_lib.claims import hard_and_easy
 from sce_lib.config import RunConfig
 from sce_lib.grids import TABLE1_METHODS
 
@@ -172,7 +173,7 @@ def test_classes_are_ranked_on_clean_labels_else_under_the_noise(make_record):
     clean = make_record("ce", "clean", stages=[(0.9, 0.8, 0.1, 0.2, 0.5)] * 4)
     ranking, how = benchmark.class_ranking([noisy, clean], NOISY)
     assert (ranking.tolist(), how) == ([2, 3, 4, 1, 0], "CE, clean labels")
-    assert [group.tolist() for group in benchmark.hard_and_easy(ranking)] == [[2, 3], [1, 0]]
+    assert [group.tolist() for group in hard_and_easy(ranking)] == [[2, 3], [1, 0]]
 
 
 def test_hard_and_easy_classes_at_the_end(make_record):

@@ -6,7 +6,7 @@ reaches the threshold, `agrees in direction` where it reaches the weaker directi
 the seeds alone that all of them have.
 """
 
-from sce_lib.claims.evidence import Evidence
+from sce_lib.claims.evidence import Evidence, hard_and_easy
 from sce_lib.claims.quantities import QUANTITIES, purity, silhouette
 from sce_lib.claims.verdicts import (
     AGREES,
@@ -26,6 +26,7 @@ __all__ = [
     "NOT_TESTED",
     "QUANTITIES",
     "Evidence",
+    "hard_and_easy",
     "judge",
     "load_claims",
     "purity",

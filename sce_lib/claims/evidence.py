@@ -69,8 +69,7 @@ class Evidence:
     @cached_property
     def ranking(self) -> np.ndarray:
         """Classes from the hardest to the easiest."""
-        ends = [record.final_stage().classwise_accuracy for record in self.of("ce", "clean")]
-        return np.argsort(np.array(ends, dtype=float).mean(axis=0), kind="stable")
+        return rank_classes(self.of("ce", "clean"))
 
     @property
     def hardest(self) -> int:
@@ -80,12 +79,30 @@ class Evidence:
     @property
     def hard(self) -> np.ndarray:
         """The hardest two fifths of the classes."""
-        return self.ranking[: max(1, int(GROUP_SHARE * len(self.ranking)))]
+        return hard_and_easy(self.ranking)[0]
 
     @property
     def easy(self) -> np.ndarray:
         """The easiest two fifths of the classes."""
-        return self.ranking[-max(1, int(GROUP_SHARE * len(self.ranking))) :]
+        return hard_and_easy(self.ranking)[1]
+
+
+def rank_classes(records: Sequence[RunRecord]) -> np.ndarray:
+    """Return the classes from the hardest to the easiest, by accuracy at the end, averaged over runs."""
+    ends = [record.final_stage().classwise_accuracy for record in records]
+    return np.argsort(np.array(ends, dtype=float).mean(axis=0), kind="stable")
+
+
+def hard_and_easy(ranking: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the hardest and the easiest two fifths of the classes.
+
+    Examples
+    --------
+    >>> [group.tolist() for group in hard_and_easy(np.array([3, 1, 4, 0, 2]))]
+    [[3, 1], [0, 2]]
+    """
+    count = max(1, int(GROUP_SHARE * len(ranking)))
+    return ranking[:count], ranking[-count:]
 
 
 def _is(record: RunRecord, method: str | Part) -> bool:

@@ -13,9 +13,10 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
 from sce_lib.claims.evidence import Evidence
+from sce_lib.config import RunConfig
 from sce_lib.config.factors import FACTORS, change
-from sce_lib.config.presets import PAPER_SECTIONS, RELEASED_A, SL_WEIGHTS
-from sce_lib.config.schema import SL, Part
+from sce_lib.config.presets import PAPER_SECTIONS, RELEASED_A
+from sce_lib.config.schema import Part
 from sce_lib.grids import (
     FIGURE8_ALPHAS,
     FIGURE8_FLOOR,
@@ -240,9 +241,7 @@ def _above_gce(evidence: Evidence) -> pd.Series:
 # --- Chapter 11: which detail moves the number. ------------------------------------------------------
 # One at a time; what a single draw of the noise does is about the spread of seeds, and asked apart.
 SINGLE_FACTORS = tuple(factor for factor in FACTORS if factor not in ("released", "one-draw"))
-CIFAR100_SL = SL(
-    alpha=SL_WEIGHTS["cifar100"][0], beta=SL_WEIGHTS["cifar100"][1], A=PAPER_SECTIONS["5.2"]["A"]
-)
+CIFAR100_SL = RunConfig.preset("cifar100", "sl", "symmetric-0.4").method
 
 
 def last_under(evidence: Evidence, factor: str | None, method: str) -> pd.Series:
@@ -274,8 +273,14 @@ def effect(evidence: Evidence, factor: str, method: str) -> pd.Series:
     return last_under(evidence, factor, method) - last_under(evidence, None, method)
 
 
-def _applicable(evidence: Evidence, method: str) -> list[str]:
-    """Return the factors that say something of the evidence's runs of a method."""
+def applicable(evidence: Evidence, method: str) -> list[str]:
+    """Return the single factors that say something of the evidence's runs of a method.
+
+    Raises
+    ------
+    MissingRuns
+        If the method has no run with nothing changed.
+    """
     runs = [r.config for r in evidence.under(None).records if r.config.method.name == method]
     if not runs:
         raise MissingRuns(f"no record of {method} with nothing changed")
@@ -285,7 +290,7 @@ def _applicable(evidence: Evidence, method: str) -> list[str]:
 def _detail_beyond_sl(evidence: Evidence) -> pd.Series:
     """Return how much farther the farthest detail moves CE than SL does, where each detail has a run."""
     details = pd.concat(
-        [effect(evidence, factor, "ce").abs() for factor in _applicable(evidence, "ce")], axis=1
+        [effect(evidence, factor, "ce").abs() for factor in applicable(evidence, "ce")], axis=1
     )
     return (
         details.dropna().max(axis=1) - _last(evidence.under(None), "sl") + _last(evidence.under(None), "ce")
@@ -296,7 +301,7 @@ def _least_sl_gain(evidence: Evidence) -> pd.Series:
     """Return SL's lead on CE where it is smallest, over all details, each changed for both."""
     gains = [
         last_under(evidence, factor, "sl") - last_under(evidence, factor, "ce")
-        for factor in (None, *_applicable(evidence, "ce"))
+        for factor in (None, *applicable(evidence, "ce"))
     ]
     return pd.concat(gains, axis=1).dropna().min(axis=1)
 

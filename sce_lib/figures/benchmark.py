@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from sce_lib.figures.style import (
-    METHOD_NAMES,
     OVERALL,
     finish,
     line_style,
     line_with_range,
     method_name,
     panels,
+    written,
 )
 from sce_lib.grids import TABLE1_METHODS
 from sce_lib.ledger import RunRecord
@@ -45,7 +45,7 @@ def by_noise_rate(by_dataset: Mapping[str, pd.DataFrame], records: Sequence[RunR
         table = cells[cells.index.isin(RATES, level="noise")].reset_index().dropna(subset=column)
         for method, of_method in table.groupby("method", sort=False):
             rates, style = of_method["noise"].map(RATES), _style(str(method), len(RATES))
-            axis.plot(rates, of_method[column], label=_name(str(method)), **style)
+            axis.plot(rates, of_method[column], label=written(str(method)), **style)
             if column == "last":
                 axis.vlines(rates, of_method["last_low"], of_method["last_high"], color=style["color"])
         axis.set(title=f"{dataset}, {_WHOSE[column]}", ylim=(0, 102), xlim=(-0.04, 0.84))
@@ -69,7 +69,7 @@ def method_curves(by_dataset: Mapping[str, Mapping[str, Sequence[RunRecord]]]) -
             epochs = _epochs(records)
             values = 100 * np.array([[epoch.test_accuracy for epoch in r.epochs] for r in records])
             style = _style(method, len(epochs))
-            line_with_range(axis, epochs, values, label=_name(method), alpha=0.12, **style)
+            line_with_range(axis, epochs, values, label=written(method), alpha=0.12, **style)
         axis.set(title=dataset, ylabel="test accuracy (%)")
     axes[-1].set_xlabel("epoch")
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -101,7 +101,7 @@ def hard_and_easy_curves(
             axis.plot(epochs, mean, color=colour, linestyle=dashes, linewidth=2.2, label=label)
         if method != reference and reference in methods:
             target = _classwise(methods[reference])[:, hard].mean(axis=1)
-            label = f"{_name(reference)}'s hard classes"
+            label = f"{written(reference)}'s hard classes"
             axis.plot(_epochs(methods[reference]), target, color="black", linestyle=":", label=label)
         axis.set_title(method_name(records[0]))
     for axis in axes[::2]:
@@ -132,7 +132,7 @@ def published(others: pd.DataFrame, cells: pd.DataFrame, records: Sequence[RunRe
             found = table[(table["method"] == method) & table["noise"].isin(RATES)].dropna(subset="accuracy")
             rates, style = found["noise"].map(RATES), line_style(place, len(RATES))
             axis.plot(rates, found["accuracy"], label=label, **style)
-        axis.set(title=_name(method), ylim=(0, 102), xlim=(-0.04, 0.84))
+        axis.set(title=written(method), ylim=(0, 102), xlim=(-0.04, 0.84))
         axis.set_xticks(list(RATES.values()))
     _label_rates(axes)
     _legend_below(figure, axes, columns=1)
@@ -157,10 +157,6 @@ def _style(method: str, points: int) -> dict[str, Any]:
     """Return how a method of Table 1 is drawn, the same in every figure; SL, whom it is about, stands out."""
     style = line_style(TABLE1_METHODS.index(method), points)
     return style | {"color": OVERALL, "linestyle": "-", "linewidth": 2.2} if method == "sl" else style
-
-
-def _name(method: str) -> str:
-    return METHOD_NAMES.get(method, method.upper())
 
 
 def _epochs(records: Sequence[RunRecord]) -> list[int]:

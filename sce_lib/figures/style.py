@@ -50,12 +50,23 @@ METHOD_NAMES = {
 }
 
 
+def written(method: str) -> str:
+    """Return a method's name as the paper writes it.
+
+    Examples
+    --------
+    >>> written("forward+sl"), written("lsr")
+    ('Forward+SL', 'LSR')
+    """
+    return METHOD_NAMES.get(method, method.upper())
+
+
 def method_name(record: RunRecord) -> str:
     """Return what the paper calls a record's method: ``CE``, ``5CE``, ``SL``."""
     method = record.config.method
     scale = getattr(method, "scale", 1.0)
     name = "d2l+sl" if isinstance(method, D2L) and method.A is not None else method.name
-    return ("" if scale == 1.0 else f"{scale:g}") + METHOD_NAMES.get(name, name.upper())
+    return ("" if scale == 1.0 else f"{scale:g}") + written(name)
 
 
 def setting_name(record: RunRecord) -> str:

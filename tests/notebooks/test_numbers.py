@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from traitlets.config import Config
 
 from sce_lib.benchmark import PAPER_SEEDS
-from sce_lib.figures.style import METHOD_NAMES
+from sce_lib.figures.style import written
 from sce_lib.grids import grid
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,7 +144,7 @@ def from_files(dataset: str) -> dict[tuple[str, str], list[float]]:
         path = ROOT / "data" / "ledger" / dataset / f"{config.run_id}.json"
         if path.exists():
             said = json.loads(path.read_text(encoding="utf-8"))
-            name = METHOD_NAMES.get(config.method.name, config.method.name.upper())
+            name = written(config.method.name)
             found.setdefault((config.noise.slug, name), []).append(100 * said["record"]["last_accuracy"])
     return found
 
