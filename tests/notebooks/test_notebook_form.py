@@ -104,6 +104,14 @@ def test_no_failure_and_no_complaint_is_stored(notebook):
             assert output.get("name") != "stderr", output.text
 
 
+def test_no_output_is_longer_than_a_page(notebook):
+    """Records left on the last line of a cell would print themselves, every epoch of them."""
+    for cell in code(notebook):
+        for output in cell.outputs:
+            plain = output.get("data", {}).get("text/plain", output.get("text", ""))
+            assert len(plain) < 8_000, cell.source
+
+
 def test_nothing_of_one_machine_is_stored(notebook):
     assert "papermill" not in notebook.metadata
     for cell in code(notebook):
