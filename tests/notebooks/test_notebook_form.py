@@ -143,3 +143,16 @@ def test_outputs_are_compared_in_at_least_one_cell(notebook):
 def test_a_check_guards_the_text(notebook):
     guard = re.compile(r"\bassert\b|assert_allclose|claims\.require")
     assert any(guard.search(cell.source) for cell in code(notebook))
+
+
+def test_checks_of_the_stored_numbers_are_folded_and_nothing_else_is(notebook):
+    """They belong to the text, not to the argument; what a reader should see or try stays open."""
+    for cell in code(notebook):
+        guarded = [
+            node
+            for statement in ast.parse(cell.source).body
+            if isinstance(statement, ast.If)
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Assert) or ast.unparse(node).startswith("claims.require(")
+        ]
+        assert ("hide-input" in tags(cell)) == (bool(guarded) and not cell.outputs), cell.source
