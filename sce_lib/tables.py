@@ -161,11 +161,11 @@ def signed(value: float, digits: int = 1) -> str:
     >>> signed(0.25, digits=2), signed(-3.0), signed(float("nan"))
     ('+0.25', '−3.0', '')
     """
-    return "" if np.isnan(value) else f"{value:+.{digits}f}".replace("-", "−")
+    return "" if np.isnan(value) else f"{value:+z.{digits}f}".replace("-", "−")
 
 
 def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Return verdicts as a reader wants them: numbers rounded, the range over seeds in one column.
+    """Return verdicts as a reader wants them: numbers rounded, with their range over several seeds.
 
     Parameters
     ----------
@@ -173,9 +173,13 @@ def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
         From `sce_lib.claims.verdicts`.
     """
     shown = verdicts[["figure", "claim"]].copy()
-    shown["measured"] = [
-        "–" if row.seeds == 0 else f"{row.measured:.3f} [{row.lowest:.3f}, {row.highest:.3f}]"
+    ranges = [
+        "" if row.seeds in (0, 1) else f" [{row.lowest:z.3f}, {row.highest:z.3f}]"
         for row in verdicts.itertuples()
+    ]
+    shown["measured"] = [
+        "–" if row.seeds == 0 else f"{row.measured:z.3f}{span}"
+        for row, span in zip(verdicts.itertuples(), ranges, strict=True)
     ]
     shown["rule"] = verdicts["rule"]
     shown["paper"] = ["–" if pd.isna(value) else f"{value:g}" for value in verdicts["paper"]]
@@ -193,7 +197,7 @@ def compare_verdicts(by_dataset: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """
     columns = {
         dataset: [
-            row.verdict if row.seeds == 0 else f"{row.measured:.3f}: {row.verdict}"
+            row.verdict if row.seeds == 0 else f"{row.measured:z.3f}: {row.verdict}"
             for row in verdicts.itertuples()
         ]
         for dataset, verdicts in by_dataset.items()

@@ -11,6 +11,7 @@ from sce_lib.figures.style import METHOD_NAMES
 from sce_lib.grids import TABLE1_NOISE
 from sce_lib.leaderboard import leaderboard
 from sce_lib.ledger import Ledger, RunRecord, to_frame
+from sce_lib.tables import signed
 
 # Columns of every table of a section that has them in the paper, run or not.
 PAPER_NOISE = {"5.2": ["clean" if noise == "none" else noise for noise in TABLE1_NOISE]}
@@ -127,5 +128,4 @@ def _beside(row: pd.Series) -> str:
     if pd.isna(row["paper"]):
         return ""
     deviation = "" if pd.isna(row["paper_std"]) else f" ± {row['paper_std']:.2f}"
-    difference = f"{row['difference']:+.1f}".replace("-", "−")
-    return f"<br><small>paper {row['paper']:.2f}{deviation}, {difference}</small>"
+    return f"<br><small>paper {row['paper']:.2f}{deviation}, {signed(row['difference'])}</small>"

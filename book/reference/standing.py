@@ -98,7 +98,7 @@ def _stands(table: pd.DataFrame, records: list[RunRecord], dataset: str) -> pd.S
 def _cell(measured: float, seeds: int, standing: str) -> str:
     if not seeds:
         return standing
-    return f"{standing} ({measured:.3f}; {seeds} seed{'s' if seeds > 1 else ''})".replace("(-", "(−")
+    return f"{standing} ({measured:z.3f}; {seeds} seed{'s' if seeds > 1 else ''})".replace("(-", "(−")
 
 
 def _counts(table: pd.DataFrame) -> Iterator[str]:
