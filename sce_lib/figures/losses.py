@@ -34,7 +34,7 @@ def gradient_weights(losses: Losses, num_classes: int = 10) -> Figure:
     Returns
     -------
     Figure
-        Small: half of the book's text column.
+        Small: half of the book's text column. As high as the weights up to p = 0.95 are.
 
     Raises
     ------
@@ -52,7 +52,10 @@ def gradient_weights(losses: Losses, num_classes: int = 10) -> Figure:
     plt.close(figure)  # for pyplot, which would keep it should an error follow
     _draw(axis, losses, np.linspace(*_RANGE, 250), num_classes)
     axis.set(xlabel="$p_y$", ylabel="gradient weight $w$", xlim=(0, 1))
-    axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
+    # Near p = 1 some weights run off by powers of ten (label smoothing, Backward) and would flatten the rest.
+    points = np.concatenate([np.asarray(line.get_xydata()) for line in axis.lines])
+    seen = points[points[:, 0] < 0.95, 1]
+    axis.set_ylim(1.05 * min(0.0, seen.min()), 1.05 * seen.max())
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize="small")

@@ -90,7 +90,7 @@ def test_every_number_is_found_in_the_ledger_or_in_the_papers_tables(made, recor
             noise = "clean" if kind == "none" else f"{kind}-{rate:g}"
             number, deviation = papers_numbers[config["dataset"], config["method"]["name"], noise]
             shown = f"{number} ± {deviation}" if deviation else number
-            assert beside == f"paper {shown}, {mean - float(number):+.1f}".replace("-", "−")
+            assert beside == f"paper {shown}, {mean - float(number):+z.1f}".replace("-", "−")
             compared += 1
         # No digit stands anywhere else in the body but in names, the scale and what was changed.
         empty = [cell.text for cell in table.select("tbody td") if not cell.has_attr("data-runs")]
