@@ -17,13 +17,18 @@ from sce_lib.training.task import epoch_test_size
 
 
 class Size(NamedTuple):
-    """Images of a data set: how many for training and for testing, height and width, channels, classes."""
+    """How large a data set is."""
 
     train: int
+    """Images to train on."""
     test: int
+    """Images to test on."""
     side: tuple[int, int]
+    """Height and width of an image, in pixels."""
     channels: int
+    """Channels of an image."""
     classes: int
+    """Number of classes."""
 
 
 # Of data sets that a plan may be made for before they are there.

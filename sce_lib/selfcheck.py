@@ -35,8 +35,11 @@ class Check(NamedTuple):
     """What a check looked at, whether it held, and its numbers."""
 
     name: str
+    """What was looked at."""
     passed: bool
+    """Whether it held."""
     numbers: str
+    """The numbers that say so."""
 
 
 def _apart(value: Tensor, reference: Tensor) -> float:

@@ -15,10 +15,12 @@ from sce_lib.paths import cache_root
 
 
 class Progress(NamedTuple):
-    """How far a run is: epochs done, and the test accuracy after the last of them."""
+    """How far a run is."""
 
     epoch: int
+    """Epochs done."""
     accuracy: float
+    """Test accuracy after the last of them, from 0 to 1."""
 
 
 class Checkpoint:
