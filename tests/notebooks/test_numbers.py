@@ -5,6 +5,7 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 import numpy as np
@@ -67,19 +68,46 @@ def stored_tables(cells: list[NotebookNode]) -> list[list[Table]]:
     ]
 
 
+def stored_texts(cells: list[NotebookNode]) -> list[list[str]]:
+    """Return for each cell what it says in Markdown and prints, as it stands in the notebook."""
+    said = [
+        [o.data["text/markdown"] for o in cell.outputs if "text/markdown" in o.get("data", {})]
+        for cell in cells
+    ]
+    printed = ["".join(o.text for o in cell.outputs if o.get("name") == "stdout") for cell in cells]
+    return [[*texts, stdout] for texts, stdout in zip(said, printed, strict=True)]
+
+
+class Shown(NamedTuple):
+    """What the cells of a chapter show now, from the ledger, and whether its text was checked against it."""
+
+    tables: list[list[Table]]
+    texts: list[list[str]]
+    checked: bool
+
+
 @cache
-def made_again(chapter: str) -> list[list[Table]]:
-    """Return for each cell the tables that it shows now, from the ledger."""
-    shell, made = InteractiveShell.instance(), []
+def shown_now(chapter: str) -> Shown:
+    """Execute a chapter in this process."""
+    shell, now = InteractiveShell.instance(), Shown([], [], False)
     for cell in code(chapter):
         with capture_output() as captured:
             done = shell.run_cell(cell.source)
         done.raise_error()
         last, _ = shell.display_formatter.format(done.result)
         shown = [*(output.data for output in captured.outputs), last]
-        made.append([t for data in shown for t in tables(data.get("text/html", ""))])
+        now.tables.append([t for data in shown for t in tables(data.get("text/html", ""))])
+        said = [data["text/markdown"] for data in shown if "text/markdown" in data]
+        printed = captured.stdout.partition("Out[")[0]  # what follows is the shell's own echo of the result
+        now.texts.append([*said, printed])
+    checked = shell.user_ns["stored"]
     shell.reset(new_session=False)
-    return made
+    return now._replace(checked=checked)
+
+
+def made_again(chapter: str) -> list[list[Table]]:
+    """Return for each cell the tables that it shows now, from the ledger."""
+    return shown_now(chapter).tables
 
 
 def sizes(shown: list[Table]) -> list[list[int]]:
@@ -134,6 +162,19 @@ def test_a_number_edited_by_hand_is_found(chapter, tmp_path):
             assert f"code cell {place + 1}, " in said
             edited += 1
     assert edited > 2
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_every_text_that_a_cell_shows_is_what_the_ledger_gives(chapter):
+    stored = stored_texts(code(chapter))
+    assert sum(bool(NUMBER.search(text)) for cell in stored for text in cell) > 2
+    assert stored == shown_now(chapter).texts
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_the_checks_of_the_prose_hold_for_the_ledger_as_it_is(chapter):
+    """They stand back for other runs than the prose is about; for the committed ones they must not."""
+    assert shown_now(chapter).checked is True
 
 
 # --- Chapter 8's Table 1, from the files themselves: nothing of the library reads or averages here. ---
