@@ -12,7 +12,7 @@ from sce_lib.effects import interval
 from sce_lib.figures.style import written
 from sce_lib.grids import TABLE1_METHODS, TABLE1_NOISE
 from sce_lib.leaderboard import leaderboard
-from sce_lib.ledger import RunRecord, select
+from sce_lib.ledger import RunRecord, require_same_images, select
 from sce_lib.tables import last_by_seed, signed, spread
 
 NOISES = tuple("clean" if noise == "none" else noise for noise in TABLE1_NOISE)
@@ -48,13 +48,16 @@ def cells(
     Raises
     ------
     ValueError
-        For records of another data set, of settings that are no preset's, or of several scales.
+        For records of another data set, of settings that are no preset's, of several scales, or of different
+        images.
 
     Examples
     --------
     >>> cells([], "mnist").loc[("symmetric-0.8", "sl"), ["seeds", "paper"]].tolist()
     [0.0, 65.02]
     """
+    records = list(records)
+    require_same_images(records)
     board = leaderboard(records)
     table = pd.DataFrame(index=pd.MultiIndex.from_product([noises, methods], names=["noise", "method"]))
     table[_OURS] = np.nan
@@ -80,8 +83,8 @@ def _require_one_table(board: pd.DataFrame, dataset: str) -> None:
     if not twice.empty:
         row = twice.iloc[0]
         raise ValueError(
-            f"{row['method']} under {row['noise']} is here at several scales, from several sources, or by "
-            "several protocols: give the runs of one"
+            f"{row['method']} under {row['noise']} is here at several scales or by several protocols: give "
+            "the runs of one"
         )
 
 

@@ -14,7 +14,7 @@ from sce_lib.claims.evidence import Evidence
 from sce_lib.claims.quantities import SINGLE_FACTORS, applicable, effect, last_under
 from sce_lib.config import RunConfig
 from sce_lib.config.factors import FACTORS, is_changed
-from sce_lib.ledger import MissingRuns, RunRecord, select
+from sce_lib.ledger import MissingRuns, RunRecord, require_same_images, select
 
 NOTHING, BEST_EPOCH = "nothing", "best-epoch"
 CONFIDENCE = 0.95
@@ -134,6 +134,7 @@ def effects(records: Sequence[RunRecord]) -> pd.DataFrame:
     >>> effects([]).empty
     True
     """
+    require_same_images(records)
     rows = []
     for noise in _noises(records):
         here = select(records, noise=noise)

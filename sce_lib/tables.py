@@ -10,7 +10,7 @@ from sce_lib.claims import AGREES, DISAGREES, IN_DIRECTION, NOT_TESTED, Evidence
 from sce_lib.claims.quantities import early_accuracy, memorised
 from sce_lib.figures.style import method_name, written
 from sce_lib.grids import TABLE2_METHODS, TABLE2_NOISE
-from sce_lib.ledger import MissingRuns, RunRecord
+from sce_lib.ledger import MissingRuns, RunRecord, require_same_images
 
 
 def spread(values: Sequence[float] | np.ndarray, digits: int = 1) -> str:
@@ -215,7 +215,13 @@ def provenance(records: Sequence[RunRecord], command: str) -> str:
         What the figure rests on.
     command : str
         The command that trains these runs.
+
+    Raises
+    ------
+    MixedImages
+        If they were made from different images, of which one line cannot speak.
     """
+    require_same_images(records)
     config, made = records[0].config, records[0].provenance
     seeds = len({record.config.seed for record in records})
     minutes = sum(record.provenance.seconds for record in records) / 60

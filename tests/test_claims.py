@@ -91,7 +91,7 @@ def chapter(make_record):
 
     def make(seed, shift=0.0, noise=NOISY):
         def up(values):
-            return tuple(value + shift for value in values)
+            return tuple(min(1.0, value + shift) for value in values)
 
         clean = make_record(
             "ce",

@@ -79,6 +79,19 @@ def test_sweep_says_what_is_missing_and_a_dry_run_trains_nothing(sce, folders, m
     assert "about 3.0 min with 2 jobs" in sce("sweep", "figure2", "--profile", "smoke", "--seeds", 2, *two)[1]
 
 
+@pytest.mark.parametrize("command", ["sweep table1 --dataset mnist --profile full --dry-run", "ledger ls"])
+def test_a_reader_that_goes_away_is_no_error(command, folders):
+    """As `head` does: nothing is complained of."""
+    environment = os.environ | {"SCE_LEDGER": str(folders / "ledger"), "PYTHONUNBUFFERED": "1"}
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [SCE, *command.split()], stdout=writing, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    os.close(writing)
+    assert done.stderr == ""
+
+
 def test_sweep_of_what_is_there_does_nothing(sce, folders, make_record):
     Ledger(folders / "ledger").put(make_record("ce", "symmetric-0.4", section="5.1"))
     code, said = sce("sweep", "figure4", "--profile", "smoke")
@@ -126,7 +139,8 @@ def test_a_cluster_without_dask_installed_says_what_to_install(sce, monkeypatch)
 
 
 def test_ledger_ls(sce, folders, make_record):
-    assert sce("ledger", "ls") == (0, "the ledger is empty")
+    root = folders / "ledger"
+    assert sce("ledger", "ls") == (0, f"there is no ledger {root}")
     records = [make_record("5ce", seed=seed, last=0.5 + seed / 10) for seed in (0, 1)]
     for record in records:
         Ledger(folders / "ledger").put(record)
@@ -135,7 +149,10 @@ def test_ledger_ls(sce, folders, make_record):
     for record, last in zip(records, ("0.5000", "0.6000"), strict=True):
         assert f"digits/{record.run_id}" in said
         assert last in said
-    assert sce("ledger", "ls", "--dataset", "cifar10") == (0, "the ledger is empty")
+    assert sce("ledger", "ls", "--dataset", "cifar10") == (
+        0,
+        f"no run of cifar10 in {root}; it has runs of digits",
+    )
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".npz"])

@@ -52,7 +52,11 @@ def test_ls_tells_of_failures_beside_the_records(sce, ledger, make_record):
     assert line.split()[:3] == ["0.7500", f"{record.best_accuracy:.4f}", "1.5"]
     assert line.endswith(name(record))
     assert complained == f"failed: {name(failed)}: MemoryError: 40 GB\n"
-    assert sce("ls", "--dataset", "cifar10") == (0, "the ledger is empty\n", "")
+    assert sce("ls", "--dataset", "cifar10") == (
+        0,
+        f"no run of cifar10 in {ledger.root}; it has runs of digits\n",
+        "",
+    )
 
 
 # --- show --------------------------------------------------------------------------------------------
@@ -63,7 +67,7 @@ def test_show_by_how_a_run_begins(sce, ledger, make_record):
     ledger.put(record)
     code, said, _ = sce("show", "sl-sym")
     assert code == 0
-    assert said.startswith(name(record) + "\nlast 0.6250 on 50 test images; best ")
+    assert said.startswith(name(record) + "\nlast 0.6250 on 1,000 test images; best ")
     assert [line.split() for line in said.splitlines()[2:7]] == [
         *(["class0", "0.200"], ["class1", "0.400"], ["class2", "–"]),
         *(["class3", "0.800"], ["class4", "1.000"]),
@@ -121,12 +125,14 @@ def test_verify_passes_what_can_be_made_again_and_no_number_changed_by_hand(sce,
     before = file.read_bytes()
     assert sce("verify", record.run_id) == (0, f"OK   {name(record)}: equal to the last bit\n", "")
     assert file.read_bytes() == before
-    ledger.put(changed(record, last_accuracy=record.last_accuracy + 0.001))
+    counts = [list(row) for row in record.confusion]
+    counts[0][0], counts[0][1] = counts[0][0] - 1, counts[0][1] + 1
+    ledger.put(changed(record, confusion=counts, last_accuracy=record.last_accuracy - 1 / 500))
     before = file.read_bytes()
     code, said, _ = sce("verify", "ce")
     assert code == 1
-    assert said.startswith(f"FAIL {name(record)}: 1 values differ, last_accuracy first (")
-    assert "last accuracies 0.0010 apart" in said
+    assert said.startswith(f"FAIL {name(record)}: 3 values differ, last_accuracy first (")
+    assert "last accuracies 0.0020 apart" in said
     assert said.endswith("made elsewhere: no, equal bits are promised\n")
     assert file.read_bytes() == before
     assert list((folders / "cache" / "checkpoints").iterdir()) == []  # its own is in a folder that is gone
@@ -155,13 +161,13 @@ def test_diff_of_two_ledgers(sce, ledger, folders, make_record):
     assert sce("diff", ledger.root, other.root) == (0, "2 runs have the same results in both\n", "")
     ledger.put(here)
     other.put(there)
-    other.put(changed(differs, last_accuracy=0.5))
+    other.put(changed(differs, test_images_per_epoch=20))
     code, said, _ = sce("diff", ledger.root, other.root)
     assert code == 1
     assert said.splitlines() == [
         f"only in {ledger.root}: {name(here)}",
         f"only in {other.root}: {name(there)}",
-        f"differ: {name(differs)}, in 1 values, last_accuracy first",
+        f"differ: {name(differs)}, in 1 values, test_images_per_epoch first",
         "1 runs have the same results in both",
     ]
 
@@ -169,9 +175,9 @@ def test_diff_of_two_ledgers(sce, ledger, folders, make_record):
 def test_diff_of_two_files(sce, ledger, folders, make_record):
     record = make_record(last=0.75)
     one = ledger.put(record)
-    other = Ledger(folders / "other").put(changed(record, last_accuracy=0.5))
+    other = Ledger(folders / "other").put(changed(record, test_images_per_epoch=20))
     assert sce("diff", one, one) == (0, "0 values differ\n", "")
-    assert sce("diff", one, other) == (1, "last_accuracy: 0.75 and 0.5\n1 values differ\n", "")
+    assert sce("diff", one, other) == (1, "test_images_per_epoch: 1000 and 20\n1 values differ\n", "")
 
 
 def test_diff_of_what_cannot_be_compared(sce, ledger, folders, make_record):
@@ -206,12 +212,16 @@ def test_export_writes_a_row_a_run(sce, ledger, folders, make_record):
 
 
 def test_export_of_nothing_or_to_another_format_ends_with_2(sce, ledger, folders, make_record):
-    assert sce("export", folders / "all.csv") == (
+    out = folders / "all.csv"
+    assert sce("export", out) == (2, "", f"sce: there is no ledger {ledger.root}\n")
+    ledger.root.mkdir()
+    assert sce("export", out) == (2, "", f"sce: the ledger {ledger.root} is empty\n")
+    ledger.put(make_record())
+    assert sce("export", out, "--dataset", "nosuch") == (
         2,
         "",
-        "sce: the ledger is empty: there is nothing to export\n",
+        f"sce: no run of nosuch in {ledger.root}; it has runs of digits\n",
     )
-    ledger.put(make_record())
     code, _, complained = sce("export", folders / "all.xlsx")
     assert code == 2
     assert ".csv or .parquet, not '.xlsx'" in complained
@@ -228,7 +238,7 @@ def test_import_adds_what_is_missing_and_refuses_what_differs(sce, ledger, folde
         other.put(record)
     assert sce("import", other.root) == (0, "2 added, 0 there already, 0 refused\n", "")
     assert sce("import", other.root) == (0, "0 added, 2 there already, 0 refused\n", "")
-    file = other.put(changed(records[0], last_accuracy=0.99))
+    file = other.put(changed(records[0], test_images_per_epoch=20))
     code, said, complained = sce("import", other.root)
     assert (code, said) == (1, "0 added, 1 there already, 1 refused\n")
     assert complained.startswith(f"refused: {file}: {ledger.path(records[0].config)} has other results")

@@ -3,6 +3,7 @@ import pytest
 
 from sce_lib.config import METHODS, RunConfig
 from sce_lib.config.schema import SL, Noise
+from sce_lib.datasets.clothing1m import SOURCE, SOURCE_OF_A_PART
 from sce_lib.leaderboard import described, leaderboard
 
 NOISY = "symmetric-0.4"
@@ -71,6 +72,46 @@ def test_what_must_not_be_mixed_has_rows_of_its_own(make_record):
     assert set(with_paper["changes"]) == {""}
     assert len(with_paper) == 3
     assert np.isnan(board.loc[board["section"] == "5.1", "difference"]).all()
+
+
+@pytest.mark.parametrize(
+    ("where", "source"),
+    [
+        ({"section": "5.3"}, "torchvision CIFAR10"),  # Table 3's settings on Table 1's images
+        ({"section": "5.1"}, "torchvision CIFAR10"),
+        ({"dataset": "clothing1m"}, SOURCE_OF_A_PART),
+    ],
+)
+def test_the_papers_number_stands_beside_the_runs_of_its_own_table_alone(make_record, where, source):
+    config = RunConfig.preset(where.pop("dataset", "cifar10"), "sl", "none", profile="full", **where)
+    record = make_record("sl", "none")
+    made = record.provenance.model_copy(update={"source": source})
+    board = leaderboard([record.model_copy(update={"config": config, "provenance": made})])
+    assert board[["paper", "paper_std", "difference"]].isna().all(axis=None)
+
+
+def test_the_whole_of_clothing1m_has_the_number_of_table_3(make_record):
+    record = make_record("sl", "none")
+    made = record.provenance.model_copy(update={"source": SOURCE})
+    config = RunConfig.preset("clothing1m", "sl", profile="full")
+    board = leaderboard([record.model_copy(update={"config": config, "provenance": made})])
+    assert board["paper"].tolist() == [71.02]
+
+
+def test_a_method_that_no_preset_has_is_told_field_by_field(make_record):
+    """The released code has no D2L; a config with both can be made all the same."""
+    paper = RunConfig.preset("mnist", "d2l", NOISY)
+    configs = [
+        RunConfig.model_validate(paper.model_dump() | {"protocol": "released"} | changed)
+        for changed in ({}, {"n_train": 500})
+    ]
+    told = [described(config) for config in configs]
+    assert [name for name, _ in told] == ["d2l", "d2l"]
+    assert all("batch_size=128" in changes and " seed=" not in changes for _, changes in told)
+    assert "n_train=500" in told[1][1]
+    board = leaderboard([make_record(config=config) for config in configs])
+    assert len(board) == 2
+    assert board["paper"].isna().all()
 
 
 def test_no_runs_no_rows():

@@ -60,18 +60,22 @@ def test_results_are_all_but_time_place_and_date(make_record):
 
 
 def test_numbers_are_kept_to_the_last_bit(ledger, make_record):
-    record = make_record(curve=[0.1 + 0.2, 1 / 3, 2**-52])
-    ledger.put(record)
-    assert [epoch.test_accuracy for epoch in ledger.get(record.config).epochs] == [0.1 + 0.2, 1 / 3, 2**-52]
+    record = make_record()
+    odd = [0.1 + 0.2, 1 / 3, 2**-52]
+    epochs = [
+        epoch.model_copy(update={"train_loss": value})
+        for epoch, value in zip(record.epochs, odd * 4, strict=True)
+    ]
+    ledger.put(record.model_copy(update={"epochs": epochs}))
+    assert [epoch.train_loss for epoch in ledger.get(record.config).epochs] == odd * 4
 
 
 def test_a_class_without_samples_has_no_accuracy(ledger, make_record):
     record = make_record()
-    stage = record.stages[0].model_copy(update={"classwise_accuracy": [0.5, None, 1.0]})
-    epoch = record.epochs[0].model_copy(update={"classwise_accuracy": [None, 0.5, 1.0]})
-    record = RunRecord.model_validate(
-        record.model_copy(update={"stages": [stage], "epochs": [epoch]}).model_dump()
-    )
+    stage = record.stages[0].model_copy(update={"classwise_accuracy": [0.5, None, 1.0, 0.0, 0.1]})
+    epoch = record.epochs[0].model_copy(update={"classwise_accuracy": [None, 0.5, 1.0, 0.0, 0.1]})
+    looks = {"stages": [stage, *record.stages[1:]], "epochs": [epoch, *record.epochs[1:]]}
+    record = RunRecord.model_validate(record.model_copy(update=looks).model_dump())
     ledger.put(record)
     assert ledger.get(record.config) == record
 

@@ -69,11 +69,11 @@ def test_two_ledgers_are_told_apart_run_by_run(ledger, other, make_record):
     same, here, there, differs = (make_record(seed=seed) for seed in range(4))
     for record in (same, here, differs):
         ledger.put(record)
-    for record in (elsewhere(same, date="later"), there, changed(differs, last_accuracy=0.5)):
+    for record in (elsewhere(same, date="later"), there, changed(differs, test_images_per_epoch=20)):
         other.put(record)
     found = compare(ledger, other)
     assert (found.only_one, found.only_other, found.equal) == ([name(here)], [name(there)], 1)
-    assert found.differing == {name(differs): {"last_accuracy": (differs.last_accuracy, 0.5)}}
+    assert found.differing == {name(differs): {"test_images_per_epoch": (differs.test_images_per_epoch, 20)}}
 
 
 # --- Found -------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def test_no_data_set_can_have_the_name_of_the_folder_of_failures(ledger, make_re
 
 @pytest.mark.parametrize(("suffix", "read"), [(".csv", pd.read_csv), (".parquet", pd.read_parquet)])
 def test_a_table_read_again_has_every_run_and_its_numbers(tmp_path, make_record, suffix, read):
-    records = [make_record("sl", "symmetric-0.4", last=1 / 3), make_record("ce", seed=2, last=0.1 + 0.2)]
+    records = [make_record("sl", "symmetric-0.4", last=0.125), make_record("ce", seed=2, last=0.1 + 0.2)]
     path = tmp_path / "new" / f"all{suffix}"
     assert export(records, path) == 2
     table = read(path).set_index("run_id")
@@ -233,12 +233,12 @@ def test_other_results_are_refused_and_nothing_is_overwritten(ledger, other, mak
     record, fine = make_record(), make_record(seed=1)
     ledger.put(record)
     before = kept(ledger)
-    path = other.put(changed(record, last_accuracy=0.99))
+    path = other.put(changed(record, test_images_per_epoch=20))
     other.put(fine)
     outcome = import_records([other.root], ledger)
     assert outcome.added == [name(fine)]
     assert outcome.refused.keys() == {path}
-    assert "other results for this run, in 1 places (last_accuracy first)" in outcome.refused[path]
+    assert "other results for this run, in 1 places (test_images_per_epoch first)" in outcome.refused[path]
     assert before.items() <= kept(ledger).items()
 
 

@@ -10,12 +10,12 @@ from sce_lib.config import METHODS
 from sce_lib.figures.style import METHOD_NAMES
 from sce_lib.grids import TABLE1_NOISE
 from sce_lib.leaderboard import leaderboard
-from sce_lib.ledger import Ledger, RunRecord, to_frame
+from sce_lib.ledger import Ledger, RunRecord, described_images, to_frame
 from sce_lib.tables import signed
 
 # Columns of every table of a section that has them in the paper, run or not.
 PAPER_NOISE = {"5.2": ["clean" if noise == "none" else noise for noise in TABLE1_NOISE]}
-SCALE = ["profile", "train_images", "model", "width", "epochs", "source"]
+SCALE = ["profile", "train_images", "model", "width", "epochs", "images"]
 ORDER = {"full": 0, "laptop": 1}
 
 
@@ -27,10 +27,19 @@ def fragments(records: Iterable[RunRecord] | None = None) -> dict[str, str]:
     chosen = [r for r in (Ledger() if records is None else records) if r.config.profile != "smoke"]
     board = leaderboard(chosen)
     return {
-        "results.md": "\n".join(_page(board)),
+        "results.md": "\n".join(_page(_with_images(board))),
         "results.csv": board.to_csv(index=False),
         "runs.csv": to_frame(chosen).to_csv(index=False),
     }
+
+
+def _with_images(board: pd.DataFrame) -> pd.DataFrame:
+    """Add what the images are called: their source, and the fingerprint where several have the same."""
+    if board.empty:
+        return board
+    told = [described_images(*pair) for pair in zip(board["source"], board["fingerprint"], strict=True)]
+    several = board.groupby(["dataset", "source"])["fingerprint"].transform("nunique") > 1
+    return board.assign(images=board["source"].mask(several, pd.Series(told, board.index)))
 
 
 def _page(board: pd.DataFrame) -> Iterator[str]:
@@ -95,12 +104,12 @@ def _noise(slug: str, section: str) -> str:
     if slug == "clean":
         return "labels as they come" if section == "5.3" else "clean labels"
     kind, _, detail = slug.partition("-")
-    return f"human, {detail}" if kind == "human" else f"{kind} {float(detail):.0%}".replace("%", " %")
+    return f"human, {detail}" if kind == "human" else f"{kind} {100 * float(detail):g} %"
 
 
 def _scale(row: pd.Series) -> str:
     size = f"{row['train_images']:,} images, {row['model']} × {row['width']:g}, {row['epochs']} epochs"
-    return f"{row['profile']}: {size}; {row['source']}"
+    return f"{row['profile']}: {size}; {row['images']}"
 
 
 def _spread(row: pd.Series, which: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from sce_lib.config.factors import is_changed
 from sce_lib.config.presets import resolve_method
 from sce_lib.config.schema import D2L, Part
-from sce_lib.ledger import MissingRuns, RunRecord, select
+from sce_lib.ledger import MissingRuns, RunRecord, require_same_images, select
 
 # The paper names four of CIFAR-10's ten classes as hard (§5.1): two fifths, taken from each end.
 GROUP_SHARE = 0.4
@@ -28,10 +28,18 @@ class Evidence:
         The records.
     noise : str
         Short name of the noise that is meant where none is named.
+
+    Raises
+    ------
+    MixedImages
+        If the records were made from different images.
     """
 
     records: Sequence[RunRecord]
     noise: str = "symmetric-0.4"
+
+    def __post_init__(self) -> None:
+        require_same_images(self.records)
 
     def at(self, noise: str) -> "Evidence":
         """Return the same records, looked up under another noise."""

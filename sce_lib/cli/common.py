@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
+
+from sce_lib.validation import explain
 
 DatasetOption = Annotated[
     str, typer.Option(help="digits, mnist, fashion_mnist, cifar10, or a tree of your own")
@@ -19,19 +20,11 @@ SeedsOption = Annotated[int, typer.Option(help="runs of each cell, with seeds 0,
 
 
 def stop(error: Exception) -> typer.Exit:
-    """Say what is wrong in a line or two, without a traceback, and end with status 2."""
+    """Say what is wrong in a line or two, without a traceback, and end with status 2.
+
+    A reader that went away (``sce ... | head``) is no error to tell of: the command line ends quietly then.
+    """
+    if isinstance(error, BrokenPipeError):
+        raise error
     typer.echo(f"sce: {explain(error)}", err=True)
     return typer.Exit(2)
-
-
-def explain(error: Exception) -> str:
-    """Return an error's message, pydantic's as a line for each value that is wrong."""
-    if not isinstance(error, ValidationError):
-        return str(error)
-    lines = []
-    for problem in error.errors(include_url=False):
-        place = ".".join(map(str, problem["loc"]))
-        message = problem["msg"].removeprefix("Value error, ")
-        own = problem["type"] in ("value_error", "json_invalid")  # these say themselves what was given
-        lines.append(f"{place}: {message}" + ("" if own else f", not {problem['input']!r}"))
-    return "\n     ".join(line.removeprefix(": ") for line in lines)

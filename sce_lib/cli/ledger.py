@@ -1,14 +1,27 @@
 """`sce ledger`: look at the records, check them, bring them out and in."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from sce_lib.ledger import Ledger
 
 from sce_lib.cli.common import DeviceOption, LedgerOption, stop
 
 ledger_app = typer.Typer(help="Look at the ledger of run records.", no_args_is_help=True)
 RunArgument = Annotated[str, typer.Argument(help="run id, dataset/run id, or how one of them begins")]
+
+
+def _nothing(book: "Ledger", dataset: str | None) -> str:
+    """Say why there is no record to show."""
+    if not book.root.is_dir():
+        return f"there is no ledger {book.root}"
+    kept = sorted({path.parent.name for path in book.paths()})
+    if not kept:
+        return f"the ledger {book.root} is empty"
+    return f"no run of {dataset} in {book.root}; it has runs of {', '.join(kept)}"
 
 
 @ledger_app.command("ls")
@@ -27,7 +40,7 @@ def ledger_ls(
         if dataset in (None, record.config.dataset)
     ]
     header = "last    best    minutes  protocol section  run"
-    typer.echo("\n".join([header, *lines]) if lines else "the ledger is empty")
+    typer.echo("\n".join([header, *lines]) if lines else _nothing(book, dataset))
     for name, reason in book.failures().items():
         if dataset in (None, name.partition("/")[0]):
             typer.echo(f"failed: {name}: {reason}", err=True)
@@ -153,7 +166,10 @@ def ledger_export(
     from sce_lib.ledger import Ledger, export
 
     try:
-        records = [r for r in Ledger(ledger) if dataset in (None, r.config.dataset)]
+        book = Ledger(ledger)
+        records = [r for r in book if dataset in (None, r.config.dataset)]
+        if not records:
+            raise ValueError(_nothing(book, dataset))
         rows = export(records, out)
     except (ValueError, OSError, ImportError) as error:
         raise stop(error) from error

@@ -19,6 +19,8 @@ from sce_lib.datasets.official import (
 from sce_lib.datasets.trees import find_tree, read_tree
 
 KNOWN_DATASETS: tuple[str, ...] = ("digits", *OFFICIAL)
+# Those, and the one that is read from disk image by image.
+_NAMES = (*KNOWN_DATASETS, "clothing1m")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -80,7 +82,7 @@ def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise DatasetError(
             f"data set name {name!r} must be letters, digits, '.', '_' and '-', beginning with a letter or "
-            f"digit; known are {', '.join(KNOWN_DATASETS)}. A folder is given as root, not in the name."
+            f"digit; known are {', '.join(_NAMES)}. A folder is given as root, not in the name."
         )
 
 
@@ -114,7 +116,7 @@ def _download(name: str, root: Path) -> str | None:
 
 def _explain(name: str, root: Path, failure: str | None) -> str:
     """Say what was looked for, where, and how to get it."""
-    close = difflib.get_close_matches(name.lower(), KNOWN_DATASETS, n=1)
+    close = difflib.get_close_matches(name.lower(), _NAMES, n=1)
     guess = f" Did you mean {close[0]!r}?" if close and close[0] != name else ""
     looked = [f"{root / name}/{{train,test}}/<class>/<file>", f"{root / name}.zip"]
     if name in OFFICIAL:
@@ -122,7 +124,7 @@ def _explain(name: str, root: Path, failure: str | None) -> str:
         looked.insert(0, f"{files[0].parent}/{{{','.join(file.name for file in files)}}}")
     return "\n".join(
         [
-            f"Data set {name!r} was not found.{guess} Known: {', '.join(KNOWN_DATASETS)}.",
+            f"Data set {name!r} was not found.{guess} Known: {', '.join(_NAMES)}.",
             "Looked for:",
             *(f"  {place}" for place in looked),
             f"Download: {failure}.",

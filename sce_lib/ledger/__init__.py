@@ -2,6 +2,7 @@
 
 from sce_lib.ledger.compare import LedgerDifference, compare, differences
 from sce_lib.ledger.exchange import Imported, export, import_records, to_frame
+from sce_lib.ledger.images import MixedImages, described_images, require_same_images
 from sce_lib.ledger.records import (
     Embedding,
     EpochRecord,
@@ -22,13 +23,16 @@ __all__ = [
     "LedgerDifference",
     "LedgerError",
     "MissingRuns",
+    "MixedImages",
     "Provenance",
     "RunRecord",
     "StageRecord",
     "compare",
+    "described_images",
     "differences",
     "export",
     "import_records",
+    "require_same_images",
     "select",
     "to_frame",
 ]

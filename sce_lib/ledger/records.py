@@ -1,11 +1,20 @@
 """What is kept of a run: its config, its results, its provenance."""
 
-from typing import Any
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from sce_lib.config import RunConfig
+
+# NaN is in no range, so it is refused as well.
+Share = Annotated[float, Field(ge=0, le=1)]
+Margin = Annotated[float, Field(ge=-1, le=1)]
+Count = Annotated[int, Field(ge=0)]
+# Shares are kept as float64; the same ratio computed twice may differ in its last bits.
+_ROUNDING = 1e-6
 
 
 class _Kept(BaseModel):
@@ -20,10 +29,10 @@ class EpochRecord(_Kept):
     """
 
     epoch: int = Field(ge=1)
-    learning_rate: float
-    train_loss: float
-    test_accuracy: float
-    classwise_accuracy: list[float | None]
+    learning_rate: FiniteFloat
+    train_loss: FiniteFloat
+    test_accuracy: Share
+    classwise_accuracy: list[Share | None]
 
 
 class GroupRecord(_Kept):
@@ -47,11 +56,11 @@ class GroupRecord(_Kept):
         where no sample has a gradient.
     """
 
-    count: list[int]
-    accuracy: list[float | None]
-    fitted: list[float | None]
-    margin: list[float | None]
-    gradient_share: list[float]
+    count: list[Count]
+    accuracy: list[Share | None]
+    fitted: list[Share | None]
+    margin: list[Margin | None]
+    gradient_share: list[Share]
 
 
 class StageRecord(_Kept):
@@ -66,11 +75,11 @@ class StageRecord(_Kept):
     """
 
     epoch: int = Field(ge=1)
-    test_accuracy: float
-    classwise_accuracy: list[float | None]
-    confidence: list[list[float | None]]
-    predicted: list[int]
-    correct: list[int]
+    test_accuracy: Share
+    classwise_accuracy: list[Share | None]
+    confidence: list[list[Share | None]]
+    predicted: list[Count]
+    correct: list[Count]
     clean: GroupRecord
     flipped: GroupRecord
 
@@ -100,16 +109,16 @@ class Provenance(_Kept):
 
     source: str
     fingerprint: str
-    train_images: int
-    test_images: int
-    requested_noise: list[list[float | None]]
-    realised_noise: list[list[float | None]]
-    noise_rate: float | None
+    train_images: int = Field(ge=1)
+    test_images: int = Field(ge=1)
+    requested_noise: list[list[Share | None]]
+    realised_noise: list[list[Share | None]]
+    noise_rate: Share | None
     versions: dict[str, str]
     platform: str
     device: str
     threads: int
-    seconds: float
+    seconds: float = Field(ge=0)
     git_commit: str | None
     date: str
     replicates: int | None = None
@@ -120,20 +129,33 @@ class RunRecord(_Kept):
 
     Accuracies are in [0, 1]. `last_accuracy` is of all test images after the last epoch;
     `best_accuracy` is the largest of the epochs' test accuracies, an oracle's choice, on
-    `test_images_per_epoch` images.
+    `test_images_per_epoch` images. `confusion` counts all test images after the last epoch: row by true
+    class, column by predicted one.
+
+    Raises
+    ------
+    ValueError
+        (pydantic's) for a number out of its range, or numbers that contradict each other: an accuracy that is
+        not that of the confusion matrix, fewer epochs than the config's, a table that lacks a class.
     """
 
     config: RunConfig
-    classes: list[str]
-    test_images_per_epoch: int
-    epochs: list[EpochRecord]
-    stages: list[StageRecord]
-    last_accuracy: float
-    best_accuracy: float
+    classes: list[str] = Field(min_length=2)
+    test_images_per_epoch: int = Field(ge=1)
+    epochs: list[EpochRecord] = Field(min_length=1)
+    stages: list[StageRecord] = Field(min_length=1)
+    last_accuracy: Share
+    best_accuracy: Share
     best_epoch: int
-    confusion: list[list[int]]
+    confusion: list[list[Count]]
     embedding: Embedding | None = None
     provenance: Provenance
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if wrong := list(_wrong_sizes(self)) or list(_wrong_accuracies(self)):
+            raise ValueError("; ".join(wrong[:3]))
+        return self
 
     @property
     def run_id(self) -> str:
@@ -155,3 +177,57 @@ class RunRecord(_Kept):
     def final_stage(self) -> StageRecord:
         """Return the look taken after the last epoch."""
         return self.stages[-1]
+
+
+def _wrong_sizes(record: RunRecord) -> Iterator[str]:
+    """Yield what of a record does not have an entry for each epoch, class or test image."""
+    wanted = record.config.optimisation.epochs
+    if [epoch.epoch for epoch in record.epochs] != list(range(1, wanted + 1)):
+        yield f"epochs must be 1 to {wanted}, the config's, but {len(record.epochs)} are recorded, or others"
+    if (looks := [stage.epoch for stage in record.stages]) != list(record.config.stages):
+        yield f"stages must be after the epochs {record.config.stages}, the config's, not {looks}"
+    classes = len(record.classes)
+    for place, table in _by_class(record):
+        if len(table) != classes:
+            yield f"{place} must have an entry for each of {classes} classes, not {len(table)}"
+    there, counted = record.provenance.test_images, sum(map(sum, record.confusion))
+    if counted != there:
+        yield f"confusion must count the {there} test images, but it counts {counted}"
+    if record.test_images_per_epoch > there:
+        yield f"test_images_per_epoch must be 1 to {there}, not {record.test_images_per_epoch}"
+
+
+def _by_class(record: RunRecord) -> Iterator[tuple[str, list[Any]]]:
+    """Yield everything of a record that has an entry for each class, with its place."""
+    matrices: list[tuple[str, list[Any]]] = [
+        ("confusion", record.confusion),
+        ("requested_noise", record.provenance.requested_noise),
+        ("realised_noise", record.provenance.realised_noise),
+        *((f"confidence after epoch {stage.epoch}", stage.confidence) for stage in record.stages),
+    ]
+    for name, matrix in matrices:
+        yield name, matrix
+        yield from ((f"a row of {name}", row) for row in matrix)
+    for epoch in record.epochs:
+        yield f"classwise_accuracy of epoch {epoch.epoch}", epoch.classwise_accuracy
+    for stage in record.stages:
+        yield f"classwise_accuracy after epoch {stage.epoch}", stage.classwise_accuracy
+        for name in ("predicted", "correct"):
+            yield f"{name} after epoch {stage.epoch}", getattr(stage, name)
+        for group in ("clean", "flipped"):
+            for name, values in getattr(stage, group):
+                yield f"{group}.{name} after epoch {stage.epoch}", values
+
+
+def _wrong_accuracies(record: RunRecord) -> Iterator[str]:
+    """Yield which accuracies are not those of the tables that they come from."""
+    right = sum(row[label] for label, row in enumerate(record.confusion))
+    share = right / record.provenance.test_images
+    if not math.isclose(record.last_accuracy, share, abs_tol=_ROUNDING):
+        yield f"last_accuracy must be {share}, by the confusion matrix, not {record.last_accuracy}"
+    best = max(record.epochs, key=lambda epoch: epoch.test_accuracy)
+    if (record.best_epoch, record.best_accuracy) != (best.epoch, best.test_accuracy):
+        yield (
+            f"the best epoch must be {best.epoch} with {best.test_accuracy}, by the epochs' accuracies, not "
+            f"{record.best_epoch} with {record.best_accuracy}"
+        )

@@ -12,6 +12,7 @@ from sce_lib.config import Noise, RunConfig
 from sce_lib.files import set_aside, write_atomically
 from sce_lib.ledger.records import RunRecord
 from sce_lib.paths import ledger_root
+from sce_lib.validation import explain
 
 FORMAT = 1
 # The folder of failures, which stands beside those of the data sets.
@@ -30,6 +31,13 @@ class MissingRuns(LookupError):
 
 def _checksum(record: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _valid(record: dict[str, Any], path: Path) -> RunRecord:
+    try:
+        return RunRecord.model_validate(record)
+    except ValueError as error:
+        raise LedgerError(f"{path} holds a record that cannot be: {explain(error)}") from error
 
 
 def _reason(note: Path) -> str:
@@ -101,10 +109,7 @@ class Ledger:
             raise LedgerError(f"{path} has format {written!r}; this version reads format {FORMAT}")
         if _checksum(record) != checksum:
             raise LedgerError(f"{path} does not match its own checksum: it was changed after it was written")
-        try:
-            parsed = RunRecord.model_validate(record)
-        except ValueError as error:
-            raise LedgerError(f"{path} holds a record that does not validate: {error}") from error
+        parsed = _valid(record, path)
         if path.stem != parsed.run_id:
             raise LedgerError(f"{path} holds the record of another run, {parsed.run_id}")
         return parsed
@@ -145,12 +150,14 @@ class Ledger:
         Raises
         ------
         LedgerError
-            For a record of seeds trained together, but in the ledger that `replicates` returns.
+            For a record of seeds trained together, but in the ledger that `replicates` returns; for one that
+            was put together by hand and contradicts itself, and would not be read again.
         """
         self._check_kind(record)
-        kept = record.model_dump(mode="json")
-        content = {"format": FORMAT, "checksum": _checksum(kept), "record": kept}
         path = self.path(record.config)
+        kept = record.model_dump(mode="json")
+        _valid(kept, path)
+        content = {"format": FORMAT, "checksum": _checksum(kept), "record": kept}
         write_atomically(path, (json.dumps(content, separators=(",", ":")) + "\n").encode())
         self._failure_path(record.config).unlink(missing_ok=True)
         return path

@@ -5,7 +5,14 @@ from sce_lib.sweep.cluster import dask_executor
 from sce_lib.sweep.display import Display
 from sce_lib.sweep.engine import Status, run
 from sce_lib.sweep.planning import Estimate, Plan, plan
-from sce_lib.sweep.runs import collect, ensure, missing, present
+from sce_lib.sweep.runs import (
+    collect,
+    ensure,
+    missing,
+    present,
+    present_with_any_seed,
+    require_images_at_hand,
+)
 
 __all__ = [
     "Display",
@@ -19,6 +26,8 @@ __all__ = [
     "missing",
     "plan",
     "present",
+    "present_with_any_seed",
+    "require_images_at_hand",
     "run",
     "verify",
 ]

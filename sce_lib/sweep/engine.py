@@ -24,7 +24,7 @@ from sce_lib.config import RunConfig
 from sce_lib.files import remove_stale
 from sce_lib.ledger import Ledger, RunRecord
 from sce_lib.paths import cache_root
-from sce_lib.sweep.runs import ensure, missing
+from sce_lib.sweep.runs import ensure, missing, require_images_at_hand
 from sce_lib.training import resolve_device
 
 # What would end in the same way again: a config that cannot be, data that are not there, a loss of NaN.
@@ -216,6 +216,8 @@ def run(
     ValueError
         For fewer than one job or no retries, or a device that is not there (an executor's workers see to
         their own).
+    MixedImages
+        If runs of these are in the ledger that were made from other images than those that are here.
 
     Examples
     --------
@@ -232,6 +234,8 @@ def run(
     todo = missing(configs, ledger)
     if not todo:
         return {}
+    if executor is None:
+        require_images_at_hand(configs, ledger)
     remove_stale(ledger.root)
     remove_stale(cache_root() / "checkpoints")
     sweep = _Sweep(todo, ledger, device, retries)

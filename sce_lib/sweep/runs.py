@@ -5,8 +5,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sce_lib.config import RunConfig
-from sce_lib.ledger import Ledger, MissingRuns, RunRecord
+from sce_lib.datasets import DatasetError, DatasetNotFound
+from sce_lib.ledger import (
+    Ledger,
+    MissingRuns,
+    MixedImages,
+    RunRecord,
+    described_images,
+    require_same_images,
+)
 from sce_lib.training import discard_checkpoint, resolve_device, train
+from sce_lib.training.task import load_images
 
 
 def ensure(
@@ -47,9 +56,60 @@ def missing(configs: Iterable[RunConfig], ledger: Ledger) -> list[RunConfig]:
 
 
 def present(configs: Iterable[RunConfig], ledger: Ledger | None = None) -> list[RunRecord]:
-    """Return the records of those runs that the ledger has; nothing is trained or asked for."""
+    """Return the records of those runs that the ledger has; nothing is trained or asked for.
+
+    Raises
+    ------
+    MixedImages
+        If those of one data set were made from different images.
+    """
     ledger = Ledger() if ledger is None else ledger
-    return [record for config in configs if (record := ledger.get(config)) is not None]
+    found = [record for config in configs if (record := ledger.get(config)) is not None]
+    require_same_images(found)
+    return found
+
+
+def present_with_any_seed(configs: Iterable[RunConfig], ledger: Ledger | None = None) -> list[RunRecord]:
+    """Return the records of those settings that the ledger has, whatever their seeds; in order of seed.
+
+    Raises
+    ------
+    MixedImages
+        If those of one data set were made from different images.
+    """
+    settings = {config.model_copy(update={"seed": 0}) for config in configs}
+    ledger = Ledger() if ledger is None else ledger
+    found = [r for r in ledger if r.config.model_copy(update={"seed": 0}) in settings]
+    require_same_images(found)
+    return sorted(found, key=lambda record: record.config.seed)
+
+
+def require_images_at_hand(configs: Iterable[RunConfig], ledger: Ledger) -> None:
+    """Raise if the missing runs would be trained on other images than those that the ledger has were.
+
+    Data that are not here, or damaged, are left to the runs to report.
+
+    Raises
+    ------
+    MixedImages
+        If they would; the message says of what images the records are, and what lies here.
+    """
+    configs = list(configs)
+    there = {record.config.dataset: record.provenance for record in present(configs, ledger)}
+    for config in {config.dataset: config for config in missing(configs, ledger)}.values():
+        if (made := there.get(config.dataset)) is None:
+            continue
+        try:
+            here = load_images(config)
+        except (DatasetError, DatasetNotFound):
+            continue
+        if here.fingerprint != made.fingerprint:
+            raise MixedImages(
+                f"runs of {config.dataset} in {ledger.root} are of "
+                f"{described_images(made.source, made.fingerprint)}, but the images here are "
+                f"{described_images(here.source, here.fingerprint)}: what is trained on them cannot be "
+                "compared with these. Keep it in a ledger of its own (--ledger, or SCE_LEDGER)"
+            )
 
 
 def collect(
@@ -64,9 +124,12 @@ def collect(
     ------
     MissingRuns
         If records are missing and `train_missing` is off; the message names them and says what to do.
+    MixedImages
+        If those of one data set were made from different images, or would be.
     """
     ledger = Ledger() if ledger is None else ledger
     if train_missing:
+        require_images_at_hand(configs, ledger)
         return [ensure(config, ledger, device) for config in configs]
     found = {config: ledger.get(config) for config in configs}
     absent = [config for config, record in found.items() if record is None]
@@ -76,4 +139,6 @@ def collect(
             f"{len(absent)} of {len(configs)} runs are not in {ledger.root}:\n  {names}\n"
             "Set train_missing=True to train them here, or make them with `sce sweep`."
         )
-    return [record for config in configs if (record := found[config]) is not None]
+    records = [record for config in configs if (record := found[config]) is not None]
+    require_same_images(records)
+    return records

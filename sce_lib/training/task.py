@@ -199,7 +199,14 @@ def _statistics(config: RunConfig, data: ImageData | LazyImageData, workers: int
     return statistics.pixel_mean, torch.ones(())
 
 
-def _load(config: RunConfig, root: Path | None) -> ImageData | LazyImageData:
+def load_images(config: RunConfig, root: Path | None = None) -> ImageData | LazyImageData:
+    """Return the images that a run is to be trained on.
+
+    Raises
+    ------
+    DatasetNotFound, DatasetError
+        As `sce_lib.datasets.load_dataset` and `sce_lib.datasets.load_clothing1m` do.
+    """
     if config.dataset == "clothing1m":
         return load_clothing1m(root / "clothing1m" if root else None)
     return load_dataset(config.dataset, root=root)
@@ -223,7 +230,7 @@ def prepare(
     DatasetNotFound
         If the data set is neither there nor to be downloaded.
     """
-    data = data or _load(config, root)
+    data = data or load_images(config, root)
     if workers is None:
         workers = min(MOST_WORKERS, (os.cpu_count() or 1) - 1)
     if workers < 0:

@@ -182,6 +182,26 @@ def test_labels_that_are_noisy_as_they_come_are_not_called_clean(make_record):
     assert cells(table) == {"SL": ["70.0 1 seed paper 71.02, −1.0"]}
 
 
+def test_trees_that_call_themselves_the_same_have_rows_of_their_own(make_record):
+    runs = [make_record("sl", "symmetric-0.125", seed, dataset="cifar10") for seed in (0, 1)]
+    configs = [run.config.model_copy(update={"profile": "full"}) for run in runs]
+    there = [
+        run.provenance.model_copy(update={"source": "image tree", "fingerprint": mark * 64})
+        for run, mark in zip(runs, "ab", strict=True)
+    ]
+    apart = [
+        run.model_copy(update={"config": config, "provenance": made})
+        for run, config, made in zip(runs, configs, there, strict=True)
+    ]
+    table = page_of(apart, "last epoch")
+    scales = [row.find_all("td")[-1].text for row in table.select("tbody tr")]
+    assert [scale.rpartition("; ")[2] for scale in scales] == [
+        "image tree (aaaaaaaa)",
+        "image tree (bbbbbbbb)",
+    ]
+    assert "symmetric 12.5 %" in [head.text for head in table.select("thead th")]
+
+
 def test_section_5_1_has_no_number_of_the_paper_beside_it(mixed):
     assert cells(page_of(mixed, "§5.1, paper: last")) == {"SL": ["70.0 1 seed"]}
 

@@ -28,8 +28,7 @@ def record_of(make_record):
 
     def make(config, **numbers):
         shares = {"embedding": EMBEDDING, "clean_share": [0.1] * 5}
-        record = make_record(config.method, config.noise, **shares, **numbers)
-        return record.model_copy(update={"config": config})
+        return make_record(config=config, **shares, **numbers)
 
     return make
 

@@ -8,7 +8,13 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from sce_lib.augment import normalise
-from sce_lib.datasets import DatasetError, DatasetNotFound, load_clothing1m, pixel_statistics
+from sce_lib.datasets import (
+    DatasetError,
+    DatasetNotFound,
+    clothing1m,
+    load_clothing1m,
+    pixel_statistics,
+)
 from sce_lib.datasets.made import CLOTHES
 
 
@@ -28,6 +34,13 @@ def test_splits_labels_and_names(clothing, texts_in):
     assert data.test.labels.tolist() == [0, 3, 6, 9]
     assert data.train.labels.dtype == torch.int64
     assert data.val.key(2) == "images/2/02/clean_val,2.jpg"
+
+
+def test_a_tree_with_fewer_images_than_the_data_set_does_not_pass_for_it(clothing, monkeypatch):
+    root = clothing.write()
+    assert load_clothing1m(root).source == clothing1m.SOURCE_OF_A_PART
+    monkeypatch.setattr(clothing1m, "WHOLE", 30)  # who has a million images for a test?
+    assert load_clothing1m(root).source == clothing1m.SOURCE
 
 
 def test_an_image_is_resized_and_cropped_at_the_centre(clothing):

@@ -70,14 +70,17 @@ def test_an_unknown_name_says_what_where_and_how(make, offline):
     with pytest.raises(DatasetNotFound) as caught:
         load_dataset("flowers")
     message = str(caught.value)
-    for piece in ("'flowers'", *KNOWN_DATASETS, "SCE_DATA", "download=True", "image tree"):
+    for piece in ("'flowers'", *KNOWN_DATASETS, "clothing1m", "SCE_DATA", "download=True", "image tree"):
         assert piece in message
     assert f"{make.root / 'flowers'}/{{train,test}}/<class>/<file>" in message
     assert f"{make.root / 'flowers.zip'}" in message
     assert isinstance(caught.value, FileNotFoundError)
 
 
-@pytest.mark.parametrize(("name", "meant"), [("CIFAR10", "cifar10"), ("fashionmnist", "fashion_mnist")])
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("CIFAR10", "cifar10"), ("fashionmnist", "fashion_mnist"), ("Clothing1M", "clothing1m")],
+)
 def test_a_near_miss_is_guessed(name, meant):
     with pytest.raises(DatasetNotFound, match=f"Did you mean '{meant}'"):
         load_dataset(name)

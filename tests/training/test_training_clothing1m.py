@@ -13,6 +13,7 @@ import torch
 
 from sce_lib.config import RunConfig
 from sce_lib.datasets import DatasetError, DatasetNotFound, ImageData, MadeClothing1M, load_clothing1m
+from sce_lib.datasets.clothing1m import SOURCE_OF_A_PART
 from sce_lib.ledger import Ledger
 from sce_lib.training import train
 from sce_lib.training.checkpoint import Checkpoint
@@ -80,7 +81,7 @@ def test_the_record_says_that_the_true_labels_are_unknown(lazy, tiny_config, tmp
     made = record.provenance
     assert made.noise_rate is None
     assert made.realised_noise == [[None] * 14] * 14
-    assert (made.source, made.train_images, made.test_images) == ("Clothing1M, official layout", 61, 28)
+    assert (made.source, made.train_images, made.test_images) == (SOURCE_OF_A_PART, 61, 28)
     stage = record.final_stage()
     assert sum(stage.flipped.count) == 0
     assert stage.clean.count == torch.bincount(prepare(small(tiny_config), CPU, data=lazy).labels).tolist()
