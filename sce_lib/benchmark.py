@@ -16,7 +16,6 @@ from sce_lib.ledger import RunRecord, require_same_images, select
 from sce_lib.tables import last_by_seed, signed, spread
 
 NOISES = tuple("clean" if noise == "none" else noise for noise in TABLE1_NOISE)
-PAPER_SEEDS = 5
 _OURS = ["seeds", *(f"{which}{end}" for which in ("last", "best") for end in ("", "_low", "_high"))]
 _VIEWS = {"last": "ours, last epoch", "best": "ours, best epoch"}
 
