@@ -17,6 +17,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 Setting = tuple[float, float, float]
 
 _PALETTE = sns.color_palette("colorblind")
+# Those of the palette that no method has, without its light ones, which are lost on white.
+_OTHER_COLORS = [_PALETTE[place] for place in (5, 7, 9)]
 _DASHES: list[Any] = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))]
 
 
@@ -31,8 +33,9 @@ def _axes(columns: int, rows: int = 1, height: float = PANEL_HEIGHT, **kwargs: A
 
 
 def _colour(name: str, index: int) -> Any:
-    """Return a method's own colour where the book has one for it, else the next of the palette."""
-    return METHOD_COLORS.get(name.split()[0].lower(), _PALETTE[(index + 5) % len(_PALETTE)])
+    """Return a method's own colour where the book has one for it, else one of the others."""
+    method = name.replace(",", " ").split()[0].lower()  # "GCE, q = 0.7"
+    return METHOD_COLORS.get(method, _OTHER_COLORS[index % len(_OTHER_COLORS)])
 
 
 def sl_against_ce(settings: Mapping[str, Setting]) -> Figure:
