@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -10,6 +11,10 @@ import torch
 from sce_lib.config import RunConfig
 from sce_lib.datasets import ImageData
 from sce_lib.ledger import EpochRecord, GroupRecord, Provenance, RunRecord, StageRecord
+
+# How long an example takes says how busy the machine is, and nothing of what is tested.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture

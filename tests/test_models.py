@@ -201,7 +201,7 @@ def test_parameters_grow_with_the_width(name):
     assert counts == sorted(set(counts))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     name=st.sampled_from(["cnn4", "cnn8", "resnet44"]),
     channels=st.integers(1, 5),

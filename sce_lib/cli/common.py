@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sce_lib.validation import explain
+from sce_lib.config.errors import explain
 
 DatasetOption = Annotated[
     str, typer.Option(help="digits, mnist, fashion_mnist, cifar10, or a tree of your own")

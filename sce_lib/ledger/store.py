@@ -9,10 +9,10 @@ from typing import Any
 import filelock
 
 from sce_lib.config import Noise, RunConfig
+from sce_lib.config.errors import explain
 from sce_lib.files import set_aside, write_atomically
 from sce_lib.ledger.records import RunRecord
 from sce_lib.paths import ledger_root
-from sce_lib.validation import explain
 
 FORMAT = 1
 # The folder of failures, which stands beside those of the data sets.

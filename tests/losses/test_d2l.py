@@ -23,7 +23,7 @@ def watched(lids, loss=None, **settings):
 
 
 class TestStateMachine:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(
         lids=st.lists(st.floats(0.5, 50), min_size=1, max_size=15),
         window=st.integers(2, 4),
@@ -113,7 +113,7 @@ class TestStateMachine:
 
 
 class TestDimensionality:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(n=st.integers(4, 40), width=st.integers(1, 8), seed=st.integers(0, 2**31), data=st.data())
     def test_is_the_estimator_of_the_paper(self, n, width, seed, data):
         k = data.draw(st.integers(2, n - 1))

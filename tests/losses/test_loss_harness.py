@@ -26,7 +26,7 @@ def gradient(losses: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
 
 @every_case
 @every_kind
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     num_classes=st.integers(2, 12),
     shape=st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple),

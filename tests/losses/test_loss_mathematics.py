@@ -32,7 +32,7 @@ def half_mae(logits, target):
 
 
 class TestSymmetricCrossEntropy:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(alpha=WEIGHT, A=NEGATIVE, seed=st.integers(0, 2**31))
     def test_without_beta_it_is_cross_entropy(self, alpha, A, seed):
         data = batch(seed=seed)
@@ -44,7 +44,7 @@ class TestSymmetricCrossEntropy:
                 target,
             )
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(beta=WEIGHT, A=NEGATIVE, seed=st.integers(0, 2**31))
     def test_without_alpha_it_is_reverse_cross_entropy(self, beta, A, seed):
         data = batch(seed=seed)
@@ -56,7 +56,7 @@ class TestSymmetricCrossEntropy:
                 target,
             )
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(alpha=WEIGHT, beta=WEIGHT, A=NEGATIVE, num_classes=st.integers(2, 20), seed=st.integers(0, 2**31))
     def test_gradient_is_cross_entropys_times_a_weight(self, alpha, beta, A, num_classes, seed):
         data = batch(num_classes, seed=seed)
@@ -66,7 +66,7 @@ class TestSymmetricCrossEntropy:
         ours = gradient(L.symmetric_cross_entropy(a, data.labels, alpha, beta, A=A), a)
         assert_close(ours, expected, rtol=1e-10, atol=1e-10)
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     @given(alpha=WEIGHT, factor=st.floats(0.1, 10), seed=st.integers(0, 2**31))
     def test_with_labels_only_beta_times_A_matters(self, alpha, factor, seed):
         data = batch(seed=seed)
@@ -258,7 +258,7 @@ class TestCorrections:
             lambda z, y: correct(z, y, torch.eye(5)), L.cross_entropy, data, data.labels, rtol=1e-12
         )
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     @given(num_classes=st.integers(2, 12), seed=st.integers(0, 2**31))
     def test_backward_is_unbiased(self, num_classes, seed):
         data = batch(num_classes, seed=seed)

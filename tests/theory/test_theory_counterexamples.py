@@ -34,7 +34,7 @@ HOLDS = [
 
 
 @pytest.mark.parametrize(("setting", "family", "loss"), FAILS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(K=st.integers(2, 10), seed=st.integers(0, 10**6))
 def test_a_dropped_hypothesis_has_a_counterexample(setting, family, loss, K, seed):
     found = theory.find_counterexample(setting, family, *loss, num_classes=K, seed=seed)
@@ -52,7 +52,7 @@ def test_a_dropped_hypothesis_has_a_counterexample(setting, family, loss, K, see
 
 
 @pytest.mark.parametrize(("setting", "family", "loss"), HOLDS)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(K=st.integers(2, 10), seed=st.integers(0, 10**6))
 def test_where_the_claim_holds_none_is_found(setting, family, loss, K, seed):
     found = theory.find_counterexample(setting, family, *loss, num_classes=K, seed=seed, tries=25)

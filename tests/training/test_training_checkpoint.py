@@ -27,7 +27,7 @@ def test_a_state_comes_back_bit_for_bit_until_it_is_removed(checkpoint):
     assert checkpoint.load(CPU) is None
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_damage_is_noticed_and_the_file_kept(checkpoint, data):
     checkpoint.save(STATE)

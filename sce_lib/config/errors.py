@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, said to people."""
+"""What is wrong with a config or a record, said to people."""
 
 from pydantic import ValidationError
 
