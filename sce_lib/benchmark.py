@@ -267,12 +267,13 @@ def class_groups(
     -------
     DataFrame
         A row a method: accuracy on all test images of either group after the last epoch, averaged over its
-        classes, as mean [lowest, highest] over seeds, and `seeds`.
+        classes that have any, as mean [lowest, highest] over seeds, and `seeds`.
     """
+    require_same_images([record for records in methods.values() for record in records])
     rows = {}
     for method, records in methods.items():
-        ends = np.array([record.final_stage().classwise_accuracy for record in records])
+        ends = np.array([record.final_stage().classwise_accuracy for record in records], dtype=float)
         groups = {"hard classes": hard, "easy classes": easy}
-        shares = {label: spread(ends[:, group].mean(axis=1)) for label, group in groups.items()}
+        shares = {label: spread(np.nanmean(ends[:, group], axis=1)) for label, group in groups.items()}
         rows[written(method)] = shares | {"seeds": len(records)}
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -77,6 +77,8 @@ def pooled_deviation(records: Iterable[RunRecord]) -> Pooled | None:
 
     Runs whose noise is drawn with a seed of its own are left out: theirs is the same in all of them.
     """
+    records = list(records)
+    require_same_images(records)
     settings: dict[object, list[float]] = {}
     for record in records:
         if record.config.noise.noise_seed is None:
@@ -155,6 +157,7 @@ def leads(records: Sequence[RunRecord]) -> pd.DataFrame:
     Where a detail is none of CE's, as A is, SL with it is set beside CE with nothing changed. Columns as in
     `effects`, less `method`; `change` is ``"nothing"`` for the runs as they stand.
     """
+    require_same_images(records)
     rows = []
     for noise in _noises(records):
         here = select(records, noise=noise)
@@ -179,6 +182,7 @@ def spreads(records: Sequence[RunRecord]) -> pd.DataFrame:
         A row a method and noise that have several seeds of both: `redrawn` and `one_draw` (standard
         deviations of the last accuracy), `redrawn_seeds` and `one_draw_seeds`.
     """
+    require_same_images(records)
     rows = []
     for noise in _noises(records):
         evidence = Evidence(select(records, noise=noise), noise)

@@ -19,6 +19,7 @@ KEYS = [
     *("dataset", "source", "fingerprint", "protocol", "section", "profile"),
     *("train_images", "model", "width", "epochs", "method", "changes", "noise"),
 ]
+_APART = [key for key in KEYS if key != "source"]
 
 
 def leaderboard(records: Iterable[RunRecord]) -> pd.DataFrame:
@@ -47,7 +48,7 @@ def leaderboard(records: Iterable[RunRecord]) -> pd.DataFrame:
     rows: dict[tuple, list[RunRecord]] = {}
     for record in records:
         rows.setdefault(_key(record), []).append(record)
-    table = pd.DataFrame([dict(zip(KEYS, key, strict=True)) | _scores(key, rows[key]) for key in rows])
+    table = pd.DataFrame([_row(dict(zip(_APART, key, strict=True)), of) for key, of in rows.items()])
     return table if table.empty else table.sort_values(KEYS, ignore_index=True)
 
 
@@ -55,18 +56,19 @@ def _key(record: RunRecord) -> tuple:
     config, made = record.config, record.provenance
     name, changes = described(config)
     return (
-        *(config.dataset, made.source, made.fingerprint, config.protocol, config.section, config.profile),
+        *(config.dataset, made.fingerprint, config.protocol, config.section, config.profile),
         *(made.train_images, config.model.name, config.model.width),
         *(config.optimisation.epochs, name, changes, config.noise.slug),
     )
 
 
-def _scores(key: tuple, records: list[RunRecord]) -> dict[str, Any]:
-    setting = dict(zip(KEYS, key, strict=True))
+def _row(setting: dict[str, Any], records: list[RunRecord]) -> dict[str, Any]:
+    # The same images may lie in trees of two kinds.
+    setting = setting | {"source": " or ".join(sorted({record.provenance.source for record in records}))}
     last = 100 * np.array([record.last_accuracy for record in records])
     best = 100 * np.array([record.best_accuracy for record in records])
     reported = _reported(setting)
-    return {
+    return {key: setting[key] for key in KEYS} | {
         "seeds": len(records),
         **{"last": last.mean(), "last_low": last.min(), "last_high": last.max()},
         **{"best": best.mean(), "best_low": best.min(), "best_high": best.max()},

@@ -35,6 +35,7 @@ def accuracies(settings: Sequence[Sequence[RunRecord]], evidence: Evidence) -> p
     last one, both on the images looked at each epoch; `hardest` and `easiest` are those classes' accuracies
     at the end.
     """
+    require_same_images([record for records in settings for record in records])
     rows = []
     for records in settings:
         ends = np.array([record.final_stage().classwise_accuracy for record in records])
@@ -71,6 +72,7 @@ def ablations(settings: Mapping[str, Sequence[RunRecord]]) -> pd.DataFrame:
         predicted at the end as the label they were given, averaged over classes; `flipped share`, their part
         of the training set's gradient then; and `seeds`.
     """
+    require_same_images([record for records in settings.values() for record in records])
     rows = {
         label: {
             "first third": spread([early_accuracy(r) for r in records]),

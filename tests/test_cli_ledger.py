@@ -63,14 +63,14 @@ def test_ls_tells_of_failures_beside_the_records(sce, ledger, make_record):
 
 
 def test_show_by_how_a_run_begins(sce, ledger, make_record):
-    record = make_record("sl", "symmetric-0.4", stages=((0.2, 0.4, None, 0.8, 1.0),) * 4, last=0.625)
+    record = make_record("sl", "symmetric-0.4", stages=((0.2, 0.4, None, 0.9, 1.0),) * 4)
     ledger.put(record)
     code, said, _ = sce("show", "sl-sym")
     assert code == 0
-    assert said.startswith(name(record) + "\nlast 0.6250 on 1,000 test images; best ")
+    assert said.startswith(name(record) + "\nlast 0.6250 on 4,000 test images; best ")
     assert [line.split() for line in said.splitlines()[2:7]] == [
         *(["class0", "0.200"], ["class1", "0.400"], ["class2", "–"]),
-        *(["class3", "0.800"], ["class4", "1.000"]),
+        *(["class3", "0.900"], ["class4", "1.000"]),
     ]
     assert "500 training images of made by hand, 40.0 % of the labels flipped" in said
     assert "90 s on cpu (none, 1 thread(s)), torch 0, commit None, 2020-01-01" in said
@@ -125,14 +125,14 @@ def test_verify_passes_what_can_be_made_again_and_no_number_changed_by_hand(sce,
     before = file.read_bytes()
     assert sce("verify", record.run_id) == (0, f"OK   {name(record)}: equal to the last bit\n", "")
     assert file.read_bytes() == before
-    counts = [list(row) for row in record.confusion]
-    counts[0][0], counts[0][1] = counts[0][0] - 1, counts[0][1] + 1
-    ledger.put(changed(record, confusion=counts, last_accuracy=record.last_accuracy - 1 / 500))
+    other = record.epochs[0].train_loss + 0.001
+    first = record.epochs[0].model_copy(update={"train_loss": other})
+    ledger.put(changed(record, epochs=[first, *record.epochs[1:]]))
     before = file.read_bytes()
     code, said, _ = sce("verify", "ce")
     assert code == 1
-    assert said.startswith(f"FAIL {name(record)}: 3 values differ, last_accuracy first (")
-    assert "last accuracies 0.0020 apart" in said
+    assert said.startswith(f"FAIL {name(record)}: 1 values differ, epochs[0].train_loss first (")
+    assert "last accuracies 0.0000 apart" in said
     assert said.endswith("made elsewhere: no, equal bits are promised\n")
     assert file.read_bytes() == before
     assert list((folders / "cache" / "checkpoints").iterdir()) == []  # its own is in a folder that is gone
@@ -177,7 +177,7 @@ def test_diff_of_two_files(sce, ledger, folders, make_record):
     one = ledger.put(record)
     other = Ledger(folders / "other").put(changed(record, test_images_per_epoch=20))
     assert sce("diff", one, one) == (0, "0 values differ\n", "")
-    assert sce("diff", one, other) == (1, "test_images_per_epoch: 1000 and 20\n1 values differ\n", "")
+    assert sce("diff", one, other) == (1, "test_images_per_epoch: 5000 and 20\n1 values differ\n", "")
 
 
 def test_diff_of_what_cannot_be_compared(sce, ledger, folders, make_record):

@@ -57,7 +57,7 @@ def test_seeds_are_put_together_and_the_paper_beside_them(make_record):
 
 def test_what_must_not_be_mixed_has_rows_of_its_own(make_record):
     other = run(make_record, last=0.1)
-    elsewhere = other.provenance.model_copy(update={"source": "image tree (JPEG)"})
+    elsewhere = other.provenance.model_copy(update={"source": "image tree (JPEG)", "fingerprint": "1" * 64})
     records = [
         run(make_record),
         run(make_record, section="5.1"),
@@ -112,6 +112,13 @@ def test_a_method_that_no_preset_has_is_told_field_by_field(make_record):
     board = leaderboard([make_record(config=config) for config in configs])
     assert len(board) == 2
     assert board["paper"].isna().all()
+
+
+def test_the_same_images_from_trees_of_two_kinds_are_one_row(make_record):
+    runs = [run(make_record, seed) for seed in (0, 1)]
+    made = runs[1].provenance.model_copy(update={"source": "image tree (BMP)"})
+    (row,) = leaderboard([runs[0], runs[1].model_copy(update={"provenance": made})]).to_dict("records")
+    assert (row["seeds"], row["source"]) == (2, "image tree (BMP) or made by hand")
 
 
 def test_no_runs_no_rows():

@@ -146,7 +146,7 @@ def test_provenance_says_what_a_figure_rests_on(settings):
         "`sce sweep figure1`",
     ):
         assert said in line
-    assert "1,000 test images · " in line
+    assert "3,000 test images · " in line
     assert "1 seed ·" in provenance(settings[1][:1], "x")
     looked_at = settings[0][0].model_copy(update={"test_images_per_epoch": 20})
     assert "a fixed 20 of them" in provenance([looked_at], "x")

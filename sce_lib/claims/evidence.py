@@ -97,6 +97,7 @@ class Evidence:
 
 def rank_classes(records: Sequence[RunRecord]) -> np.ndarray:
     """Return the classes from the hardest to the easiest, by accuracy at the end, averaged over runs."""
+    require_same_images(records)
     ends = [record.final_stage().classwise_accuracy for record in records]
     return np.argsort(np.array(ends, dtype=float).mean(axis=0), kind="stable")
 

@@ -61,8 +61,12 @@ def run_command(
                 RunConfig.preset(dataset, method, noise, protocol, profile, section, seed)  # type: ignore[arg-type]
                 for seed in range(seeds)
             ]
-        from sce_lib.sweep import ensure  # torch takes seconds: a slip is answered before
+        from sce_lib.sweep import (
+            ensure,
+            require_images_at_hand,
+        )  # torch takes seconds: a slip is answered before
 
+        require_images_at_hand(runs, book)
         for one in runs:
             record = ensure(one, book, device, threads)
             typer.echo(

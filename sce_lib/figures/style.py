@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from sce_lib.config.schema import D2L
-from sce_lib.ledger import RunRecord
+from sce_lib.ledger import RunRecord, require_same_images
 
 WIDTH = 8.0  # inches: the text column of the book
 PANEL_HEIGHT = 3.2
@@ -139,7 +139,15 @@ def line_with_range(
 
 
 def finish(figure: Figure, records: Iterable[RunRecord]) -> Figure:
-    """Stamp a figure that rests on smoke runs, close it for pyplot, and return it."""
+    """Stamp a figure that rests on smoke runs, close it for pyplot, and return it.
+
+    Raises
+    ------
+    MixedImages
+        If the records were made from different images.
+    """
+    records = list(records)
+    require_same_images(records)
     if any(record.config.profile == "smoke" for record in records):
         figure.text(
             0.5, 0.5, "smoke", fontsize=60, color="grey", alpha=0.25, rotation=25, ha="center", va="center"

@@ -13,6 +13,7 @@ from sce_lib.config import RunConfig
 Share = Annotated[float, Field(ge=0, le=1)]
 Margin = Annotated[float, Field(ge=-1, le=1)]
 Count = Annotated[int, Field(ge=0)]
+NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 # Shares are kept as float64; the same ratio computed twice may differ in its last bits.
 _ROUNDING = 1e-6
 
@@ -29,7 +30,7 @@ class EpochRecord(_Kept):
     """
 
     epoch: int = Field(ge=1)
-    learning_rate: FiniteFloat
+    learning_rate: NotNegative
     train_loss: FiniteFloat
     test_accuracy: Share
     classwise_accuracy: list[Share | None]
@@ -87,9 +88,9 @@ class StageRecord(_Kept):
 class Embedding(_Kept):
     """A 2-D t-SNE embedding of the second last dense layer's outputs on test images."""
 
-    labels: list[int]
-    x: list[float]
-    y: list[float]
+    labels: list[Count]
+    x: list[FiniteFloat]
+    y: list[FiniteFloat]
 
     @property
     def points(self) -> np.ndarray:
@@ -117,11 +118,11 @@ class Provenance(_Kept):
     versions: dict[str, str]
     platform: str
     device: str
-    threads: int
-    seconds: float = Field(ge=0)
+    threads: int = Field(ge=1)
+    seconds: NotNegative
     git_commit: str | None
     date: str
-    replicates: int | None = None
+    replicates: int | None = Field(default=None, ge=1)
 
 
 class RunRecord(_Kept):
@@ -153,7 +154,8 @@ class RunRecord(_Kept):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        if wrong := list(_wrong_sizes(self)) or list(_wrong_accuracies(self)):
+        # What has a wrong size cannot be counted.
+        if wrong := list(_wrong_sizes(self)) or [*_wrong_counts(self), *_wrong_accuracies(self)]:
             raise ValueError("; ".join(wrong[:3]))
         return self
 
@@ -180,7 +182,7 @@ class RunRecord(_Kept):
 
 
 def _wrong_sizes(record: RunRecord) -> Iterator[str]:
-    """Yield what of a record does not have an entry for each epoch, class or test image."""
+    """Yield what of a record does not have an entry for each epoch, class or point."""
     wanted = record.config.optimisation.epochs
     if [epoch.epoch for epoch in record.epochs] != list(range(1, wanted + 1)):
         yield f"epochs must be 1 to {wanted}, the config's, but {len(record.epochs)} are recorded, or others"
@@ -190,11 +192,13 @@ def _wrong_sizes(record: RunRecord) -> Iterator[str]:
     for place, table in _by_class(record):
         if len(table) != classes:
             yield f"{place} must have an entry for each of {classes} classes, not {len(table)}"
-    there, counted = record.provenance.test_images, sum(map(sum, record.confusion))
-    if counted != there:
-        yield f"confusion must count the {there} test images, but it counts {counted}"
-    if record.test_images_per_epoch > there:
-        yield f"test_images_per_epoch must be 1 to {there}, not {record.test_images_per_epoch}"
+    if len(set(record.classes)) < classes:
+        yield f"classes must have names of their own, not {record.classes}"
+    if (points := record.embedding) is not None:
+        if not len(points.labels) == len(points.x) == len(points.y):
+            yield "the embedding must have a label, an x and a y for each point"
+        if max(points.labels, default=0) >= classes:
+            yield f"the embedding's labels must be below {classes}, not {max(points.labels)}"
 
 
 def _by_class(record: RunRecord) -> Iterator[tuple[str, list[Any]]]:
@@ -219,12 +223,39 @@ def _by_class(record: RunRecord) -> Iterator[tuple[str, list[Any]]]:
                 yield f"{group}.{name} after epoch {stage.epoch}", values
 
 
+def _wrong_counts(record: RunRecord) -> Iterator[str]:
+    """Yield which counts of images are not those that there were."""
+    there, counted = record.provenance.test_images, sum(map(sum, record.confusion))
+    if counted != there:
+        yield f"confusion must count the {there} test images, but it counts {counted}"
+    if record.test_images_per_epoch > there:
+        yield f"test_images_per_epoch must be 1 to {there}, not {record.test_images_per_epoch}"
+    trained = record.provenance.train_images
+    for stage in record.stages:
+        counts = {"clean and flipped": stage.clean.count + stage.flipped.count, "predicted": stage.predicted}
+        for name, values in counts.items():
+            if sum(values) != trained:
+                yield f"{name} after epoch {stage.epoch} must count {trained} images, not {sum(values)}"
+        if any(right > all_ for right, all_ in zip(stage.correct, stage.predicted, strict=True)):
+            yield f"correct after epoch {stage.epoch} counts more than predicted"
+        shared = sum(stage.clean.gradient_share + stage.flipped.gradient_share)
+        if shared > 1 + _ROUNDING * 2 * len(record.classes):
+            yield f"the gradient shares after epoch {stage.epoch} must be of one whole, not {shared}"
+
+
 def _wrong_accuracies(record: RunRecord) -> Iterator[str]:
     """Yield which accuracies are not those of the tables that they come from."""
     right = sum(row[label] for label, row in enumerate(record.confusion))
     share = right / record.provenance.test_images
     if not math.isclose(record.last_accuracy, share, abs_tol=_ROUNDING):
         yield f"last_accuracy must be {share}, by the confusion matrix, not {record.last_accuracy}"
+    last = record.final_stage()
+    if not math.isclose(last.test_accuracy, share, abs_tol=_ROUNDING):
+        yield f"test_accuracy after the last epoch must be {share}, not {last.test_accuracy}"
+    for label, (row, found) in enumerate(zip(record.confusion, last.classwise_accuracy, strict=True)):
+        true = row[label] / sum(row) if sum(row) else None
+        if (found is None) != (true is None) or abs((found or 0) - (true or 0)) > _ROUNDING:
+            yield f"the last accuracy of {record.classes[label]} must be {true}, not {found}"
     best = max(record.epochs, key=lambda epoch: epoch.test_accuracy)
     if (record.best_epoch, record.best_accuracy) != (best.epoch, best.test_accuracy):
         yield (

@@ -231,11 +231,11 @@ def run(
     if executor is None:
         resolve_device(device)
     ledger = Ledger() if ledger is None else ledger
+    configs = list(configs)
     todo = missing(configs, ledger)
     if not todo:
         return {}
-    if executor is None:
-        require_images_at_hand(configs, ledger)
+    require_images_at_hand(configs, ledger)
     remove_stale(ledger.root)
     remove_stale(cache_root() / "checkpoints")
     sweep = _Sweep(todo, ledger, device, retries)

@@ -87,7 +87,7 @@ def present_with_any_seed(configs: Iterable[RunConfig], ledger: Ledger | None = 
 def require_images_at_hand(configs: Iterable[RunConfig], ledger: Ledger) -> None:
     """Raise if the missing runs would be trained on other images than those that the ledger has were.
 
-    Data that are not here, or damaged, are left to the runs to report.
+    Those of other seeds count too. Data that are not here, or damaged, are left to the runs to report.
 
     Raises
     ------
@@ -95,12 +95,12 @@ def require_images_at_hand(configs: Iterable[RunConfig], ledger: Ledger) -> None
         If they would; the message says of what images the records are, and what lies here.
     """
     configs = list(configs)
-    there = {record.config.dataset: record.provenance for record in present(configs, ledger)}
+    there = {record.config.dataset: record.provenance for record in present_with_any_seed(configs, ledger)}
     for config in {config.dataset: config for config in missing(configs, ledger)}.values():
         if (made := there.get(config.dataset)) is None:
             continue
         try:
-            here = load_images(config)
+            here = load_images(config, download=False)
         except (DatasetError, DatasetNotFound):
             continue
         if here.fingerprint != made.fingerprint:
@@ -129,6 +129,7 @@ def collect(
     """
     ledger = Ledger() if ledger is None else ledger
     if train_missing:
+        configs = list(configs)
         require_images_at_hand(configs, ledger)
         return [ensure(config, ledger, device) for config in configs]
     found = {config: ledger.get(config) for config in configs}

@@ -199,8 +199,10 @@ def _statistics(config: RunConfig, data: ImageData | LazyImageData, workers: int
     return statistics.pixel_mean, torch.ones(())
 
 
-def load_images(config: RunConfig, root: Path | None = None) -> ImageData | LazyImageData:
-    """Return the images that a run is to be trained on.
+def load_images(
+    config: RunConfig, root: Path | None = None, download: bool = True
+) -> ImageData | LazyImageData:
+    """Return the images that a run is to be trained on; what is absent may be downloaded.
 
     Raises
     ------
@@ -209,7 +211,7 @@ def load_images(config: RunConfig, root: Path | None = None) -> ImageData | Lazy
     """
     if config.dataset == "clothing1m":
         return load_clothing1m(root / "clothing1m" if root else None)
-    return load_dataset(config.dataset, root=root)
+    return load_dataset(config.dataset, root=root, download=download)
 
 
 def prepare(
