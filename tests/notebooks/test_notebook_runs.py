@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import papermill
 import pytest
 
@@ -77,11 +78,18 @@ def test_missing_records_fail_loudly(notebook, tmp_path):
 
 def halve_class_accuracies(ledger: Ledger, record: RunRecord) -> None:
     """Change a record as someone would who wants another figure: its numbers, and the checksum with them."""
+    counts = np.array(record.confusion)
+    lost = np.diag(counts) // 2
+    counts += np.roll(np.diag(lost), 1, axis=1) - np.diag(lost)
+    last = float(np.trace(counts) / counts.sum())
     stages = [
         stage.model_copy(update={"classwise_accuracy": [share / 2 for share in stage.classwise_accuracy]})
-        for stage in record.stages
+        for stage in record.stages[:-1]
     ]
-    ledger.put(record.model_copy(update={"stages": stages}))
+    ends = (np.diag(counts) / counts.sum(axis=1)).tolist()
+    final = record.final_stage().model_copy(update={"classwise_accuracy": ends, "test_accuracy": last})
+    edited = {"stages": [*stages, final], "confusion": counts.tolist(), "last_accuracy": last}
+    ledger.put(record.model_copy(update=edited))
     assert ledger.get(record.config) is not None  # whole, by every check that one file allows
 
 
