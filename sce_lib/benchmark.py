@@ -1,6 +1,7 @@
 """Table 1 of one data set: our cells beside the paper's, ranks, differences. Records in, tables out."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -269,7 +270,7 @@ def class_groups(
         A row a method: accuracy on all test images of either group after the last epoch, averaged over its
         classes that have any, as mean [lowest, highest] over seeds, and `seeds`.
     """
-    require_same_images([record for records in methods.values() for record in records])
+    require_same_images(chain.from_iterable(methods.values()))
     rows = {}
     for method, records in methods.items():
         ends = np.array([record.final_stage().classwise_accuracy for record in records], dtype=float)

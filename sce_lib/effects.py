@@ -136,10 +136,8 @@ def effects(records: Sequence[RunRecord]) -> pd.DataFrame:
     >>> effects([]).empty
     True
     """
-    require_same_images(records)
     rows = []
-    for noise in _noises(records):
-        here = select(records, noise=noise)
+    for noise, here in _by_noise(records).items():
         pooled = pooled_deviation(here)
         for method in dict.fromkeys(record.config.method.name for record in here):
             evidence = Evidence(select(here, method=method), noise)
@@ -157,10 +155,8 @@ def leads(records: Sequence[RunRecord]) -> pd.DataFrame:
     Where a detail is none of CE's, as A is, SL with it is set beside CE with nothing changed. Columns as in
     `effects`, less `method`; `change` is ``"nothing"`` for the runs as they stand.
     """
-    require_same_images(records)
     rows = []
-    for noise in _noises(records):
-        here = select(records, noise=noise)
+    for noise, here in _by_noise(records).items():
         pooled, evidence = pooled_deviation(here), Evidence(here, noise)
         for name in (None, *SINGLE_FACTORS, "released"):
             try:
@@ -182,10 +178,9 @@ def spreads(records: Sequence[RunRecord]) -> pd.DataFrame:
         A row a method and noise that have several seeds of both: `redrawn` and `one_draw` (standard
         deviations of the last accuracy), `redrawn_seeds` and `one_draw_seeds`.
     """
-    require_same_images(records)
     rows = []
-    for noise in _noises(records):
-        evidence = Evidence(select(records, noise=noise), noise)
+    for noise, here in _by_noise(records).items():
+        evidence = Evidence(here, noise)
         for method in ("ce", "sl"):
             try:
                 redrawn, fixed = (100 * last_under(evidence, name, method) for name in (None, "one-draw"))
@@ -243,8 +238,11 @@ def coverage(configs: Sequence[RunConfig], records: Sequence[RunRecord]) -> pd.D
     return table.rename_axis(index=None).fillna("–")
 
 
-def _noises(records: Sequence[RunRecord]) -> list[str]:
-    return sorted({record.config.noise.slug for record in records})
+def _by_noise(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
+    """Return the records of each noise, all of which must be of the same images."""
+    require_same_images(records)
+    noises = sorted({record.config.noise.slug for record in records})
+    return {noise: select(records, noise=noise) for noise in noises}
 
 
 def _points(evidence: Evidence, name: str, method: str) -> pd.Series:

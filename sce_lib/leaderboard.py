@@ -19,7 +19,6 @@ KEYS = [
     *("dataset", "source", "fingerprint", "protocol", "section", "profile"),
     *("train_images", "model", "width", "epochs", "method", "changes", "noise"),
 ]
-_APART = [key for key in KEYS if key != "source"]
 
 
 def leaderboard(records: Iterable[RunRecord]) -> pd.DataFrame:
@@ -47,23 +46,25 @@ def leaderboard(records: Iterable[RunRecord]) -> pd.DataFrame:
     """
     rows: dict[tuple, list[RunRecord]] = {}
     for record in records:
-        rows.setdefault(_key(record), []).append(record)
-    table = pd.DataFrame([_row(dict(zip(_APART, key, strict=True)), of) for key, of in rows.items()])
+        rows.setdefault(tuple(_setting(record).items()), []).append(record)
+    table = pd.DataFrame([_row(dict(setting), of) for setting, of in rows.items()])
     return table if table.empty else table.sort_values(KEYS, ignore_index=True)
 
 
-def _key(record: RunRecord) -> tuple:
+def _setting(record: RunRecord) -> dict[str, Any]:
+    """Return `KEYS` of a record but for the source: the same images may lie in trees of two kinds."""
     config, made = record.config, record.provenance
     name, changes = described(config)
-    return (
-        *(config.dataset, made.fingerprint, config.protocol, config.section, config.profile),
-        *(made.train_images, config.model.name, config.model.width),
-        *(config.optimisation.epochs, name, changes, config.noise.slug),
-    )
+    return {
+        **{"dataset": config.dataset, "fingerprint": made.fingerprint, "protocol": config.protocol},
+        **{"section": config.section, "profile": config.profile, "train_images": made.train_images},
+        **{"model": config.model.name, "width": config.model.width},
+        **{"epochs": config.optimisation.epochs, "method": name, "changes": changes},
+        "noise": config.noise.slug,
+    }
 
 
 def _row(setting: dict[str, Any], records: list[RunRecord]) -> dict[str, Any]:
-    # The same images may lie in trees of two kinds.
     setting = setting | {"source": " or ".join(sorted({record.provenance.source for record in records}))}
     last = 100 * np.array([record.last_accuracy for record in records])
     best = 100 * np.array([record.best_accuracy for record in records])

@@ -1,6 +1,7 @@
 """Records in, a table or a line of text out; nothing is trained and no file is written."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ def accuracies(settings: Sequence[Sequence[RunRecord]], evidence: Evidence) -> p
     last one, both on the images looked at each epoch; `hardest` and `easiest` are those classes' accuracies
     at the end.
     """
-    require_same_images([record for records in settings for record in records])
+    require_same_images(chain.from_iterable(settings))
     rows = []
     for records in settings:
         ends = np.array([record.final_stage().classwise_accuracy for record in records])
@@ -72,7 +73,7 @@ def ablations(settings: Mapping[str, Sequence[RunRecord]]) -> pd.DataFrame:
         predicted at the end as the label they were given, averaged over classes; `flipped share`, their part
         of the training set's gradient then; and `seeds`.
     """
-    require_same_images([record for records in settings.values() for record in records])
+    require_same_images(chain.from_iterable(settings.values()))
     rows = {
         label: {
             "first third": spread([early_accuracy(r) for r in records]),

@@ -95,6 +95,20 @@ def confusion_of(shares):
 
 
 @pytest.fixture(scope="session")
+def ending_in():
+    """Return a function that gives a record another confusion matrix, and all that follows from it."""
+
+    def change(record, counts):
+        last = float(np.trace(counts) / counts.sum())
+        shares = np.round(np.diag(counts) / counts.sum(axis=1), 6).tolist()  # as records have them
+        final = record.final_stage().model_copy(update={"classwise_accuracy": shares, "test_accuracy": last})
+        ends = {"stages": [*record.stages[:-1], final], "last_accuracy": last, "confusion": counts.tolist()}
+        return record.model_copy(update=ends)
+
+    return change
+
+
+@pytest.fixture(scope="session")
 def make_record():
     """Return a maker of records whose numbers are given: accuracies by class at each of four stages."""
 

@@ -45,7 +45,6 @@ TOGETHER = {
     "leads": effects.leads,
     "provenance": lambda records: tables.provenance(records, "sce sweep"),
     "ablations": lambda records: tables.ablations({"all": records}),
-    "accuracies": lambda records: tables.accuracies([records], Evidence([])),
     "groups": lambda records: benchmark.class_groups({"sl": records}, np.array([0]), np.array([1])),
     "ranking": rank_classes,
     "spread": effects.pooled_deviation,
@@ -55,19 +54,21 @@ TOGETHER = {
 }
 
 
-# What these also need is not in a record made by hand.
-NEEDS_MORE = ("accuracies",)
-
-
 @pytest.mark.parametrize("compare", TOGETHER.values(), ids=list(TOGETHER))
 @pytest.mark.parametrize("runs", ["mixed", "one_name"])
 def test_what_compares_them_refuses(compare, runs, request):
     records = request.getfixturevalue(runs)
     with pytest.raises(MixedImages, match="digits are of different images"):
         compare(records)
-    if compare not in [TOGETHER[name] for name in NEEDS_MORE]:
-        for alone in (records[:1], records[-1:]):
-            compare(alone)
+    for alone in (records[:1], records[-1:]):
+        compare(alone)
+
+
+def test_accuracies_of_several_settings_are_of_the_same_images(mixed, make_record):
+    ranked = Evidence([make_record("ce", "clean")])
+    with pytest.raises(MixedImages):
+        tables.accuracies([mixed[:3], mixed[3:]], ranked)
+    assert len(tables.accuracies([mixed[:3]], ranked)) == 1
 
 
 def test_the_message_has_the_data_set_the_counts_and_the_way_out(mixed):

@@ -61,14 +61,11 @@ def run_command(
                 RunConfig.preset(dataset, method, noise, protocol, profile, section, seed)  # type: ignore[arg-type]
                 for seed in range(seeds)
             ]
-        from sce_lib.sweep import (
-            ensure,
-            require_images_at_hand,
-        )  # torch takes seconds: a slip is answered before
+        from sce_lib import sweep  # torch takes seconds: a slip is answered before
 
-        require_images_at_hand(runs, book)
+        sweep.require_images_at_hand(runs, book)
         for one in runs:
-            record = ensure(one, book, device, threads)
+            record = sweep.ensure(one, book, device, threads)
             typer.echo(
                 f"{one.run_id}: last {record.last_accuracy:.4f}, best {record.best_accuracy:.4f} "
                 f"(epoch {record.best_epoch}), {record.provenance.seconds:.0f} s\n{book.path(one)}"

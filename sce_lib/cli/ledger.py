@@ -36,8 +36,7 @@ def ledger_ls(
     lines = [
         f"{record.last_accuracy:.4f}  {record.best_accuracy:.4f}  {record.provenance.seconds / 60:7.1f}  "
         f"{record.config.protocol:8} {record.config.section}      {record.config.dataset}/{record.run_id}"
-        for record in book
-        if dataset in (None, record.config.dataset)
+        for record in book.records(dataset)
     ]
     header = "last    best    minutes  protocol section  run"
     typer.echo("\n".join([header, *lines]) if lines else _nothing(book, dataset))
@@ -167,7 +166,7 @@ def ledger_export(
 
     try:
         book = Ledger(ledger)
-        records = [r for r in book if dataset in (None, r.config.dataset)]
+        records = list(book.records(dataset))
         if not records:
             raise ValueError(_nothing(book, dataset))
         rows = export(records, out)

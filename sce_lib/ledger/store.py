@@ -205,10 +205,14 @@ class Ledger:
             raise ValueError(f"{run!r} is how {len(found)} runs begin; give more of the name:\n  {listed}")
         return self.read(names[found[0]])
 
-    def __iter__(self) -> Iterator[RunRecord]:
+    def records(self, dataset: str | None = None) -> Iterator[RunRecord]:
+        """Yield the records in order of their files' names, those of one data set where it is named."""
         for path in self.paths():
-            if (record := self._read_or_set_aside(path)) is not None:
+            if dataset in (None, path.parent.name) and (record := self._read_or_set_aside(path)) is not None:
                 yield record
+
+    def __iter__(self) -> Iterator[RunRecord]:
+        return self.records()
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

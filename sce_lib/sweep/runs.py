@@ -77,9 +77,10 @@ def present_with_any_seed(configs: Iterable[RunConfig], ledger: Ledger | None = 
     MixedImages
         If those of one data set were made from different images.
     """
-    settings = {config.model_copy(update={"seed": 0}) for config in configs}
     ledger = Ledger() if ledger is None else ledger
-    found = [r for r in ledger if r.config.model_copy(update={"seed": 0}) in settings]
+    settings = {config.model_copy(update={"seed": 0}) for config in configs}
+    kept = [r for dataset in sorted({config.dataset for config in settings}) for r in ledger.records(dataset)]
+    found = [r for r in kept if r.config.model_copy(update={"seed": 0}) in settings]
     require_same_images(found)
     return sorted(found, key=lambda record: record.config.seed)
 
@@ -95,17 +96,18 @@ def require_images_at_hand(configs: Iterable[RunConfig], ledger: Ledger) -> None
         If they would; the message says of what images the records are, and what lies here.
     """
     configs = list(configs)
-    there = {record.config.dataset: record.provenance for record in present_with_any_seed(configs, ledger)}
-    for config in {config.dataset: config for config in missing(configs, ledger)}.values():
-        if (made := there.get(config.dataset)) is None:
-            continue
+    records = present_with_any_seed(configs, ledger)
+    there, images = {r.config for r in records}, {r.config.dataset: r.provenance for r in records}
+    lacking = {config.dataset: config for config in configs if config not in there}
+    for dataset in sorted(lacking.keys() & images.keys()):
+        made = images[dataset]
         try:
-            here = load_images(config, download=False)
+            here = load_images(lacking[dataset], download=False)
         except (DatasetError, DatasetNotFound):
             continue
         if here.fingerprint != made.fingerprint:
             raise MixedImages(
-                f"runs of {config.dataset} in {ledger.root} are of "
+                f"runs of {dataset} in {ledger.root} are of "
                 f"{described_images(made.source, made.fingerprint)}, but the images here are "
                 f"{described_images(here.source, here.fingerprint)}: what is trained on them cannot be "
                 "compared with these. Keep it in a ledger of its own (--ledger, or SCE_LEDGER)"
@@ -129,17 +131,14 @@ def collect(
     """
     ledger = Ledger() if ledger is None else ledger
     if train_missing:
-        configs = list(configs)
         require_images_at_hand(configs, ledger)
         return [ensure(config, ledger, device) for config in configs]
-    found = {config: ledger.get(config) for config in configs}
-    absent = [config for config, record in found.items() if record is None]
-    if absent:
+    records = present(configs, ledger)
+    if len(records) < len(configs):
+        absent = missing(configs, ledger)
         names = "\n  ".join(f"{config.dataset}/{config.run_id}" for config in absent)
         raise MissingRuns(
             f"{len(absent)} of {len(configs)} runs are not in {ledger.root}:\n  {names}\n"
             "Set train_missing=True to train them here, or make them with `sce sweep`."
         )
-    records = [record for config in configs if (record := found[config]) is not None]
-    require_same_images(records)
     return records
