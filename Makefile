@@ -35,10 +35,11 @@ bench: env  ## time and memory of the losses and of training
 notebooks: env  ## execute every notebook and store the outputs in it, after the ledger has grown
 	$(BIN)/python book/build.py store
 
-lint: env  ## style and types
+lint: env  ## style, types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 # The stamp says what was installed and where: a copied or moved checkout installs anew.
 env:  ## make the virtual environment, or bring it up to date
@@ -47,7 +48,7 @@ env:  ## make the virtual environment, or bring it up to date
 install:
 	@"$(PYTHON)" -c "$(RECENT)" || { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check -e ".[book,test]"
+	$(BIN)/python -m pip install --disable-pip-version-check -e ".[test]"
 	@{ pwd; cat pyproject.toml; } > $(STAMP)
 
 clean:  ## remove the built book and the caches of the tools, not .venv and not the data

@@ -24,7 +24,8 @@ from bs4 import BeautifulSoup, Tag
 from rich.console import Console
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from sce_lib import claims, figures, grids, sweep
+from sce_lib.experiments import grids, sweep
+from sce_lib.report import claims, figures
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGE = ROOT / "_build" / "stage"
@@ -235,7 +236,7 @@ def render(jobs: JobsOption = 2) -> None:
 
 def draw_readme_picture(target: Path = ROOT / "book" / "_static" / "class_bias.png") -> None:
     """Draw CE and SL under noise from the ledger: the picture that the README shows."""
-    records = sweep.collect(grids.grid("figure2", "cifar10", "laptop", "paper", seeds=3))
+    records = sweep.collect(grids.grid("figure2", "cifar10", "paper", "laptop", seeds=3))
     evidence = claims.Evidence(records)
     figures.classwise_curves([evidence.of("ce"), evidence.of("sl")], evidence).savefig(target)
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and damaged ones that are kept."""
+"""Files that are whole or not there, damaged ones that are kept, and the folders that things lie in."""
 
 import os
 import tempfile
@@ -65,3 +65,55 @@ def set_aside(path: Path, why: str) -> None:
     except OSError as error:
         kept = f"left in place ({error.strerror})"
     warnings.warn(f"{path} is counted as missing: {why}; {kept}", stacklevel=3)
+
+
+# --- Where things lie. -------------------------------------------------------------------------------
+_CHECKOUT = Path(__file__).resolve().parents[1]
+_NAME = "sce-lib"
+
+
+def checkout() -> Path | None:
+    """Return the checkout that this package lies in, or None where it was installed without one."""
+    return _CHECKOUT if (_CHECKOUT / "pyproject.toml").exists() else None
+
+
+def _folder(variable: str, in_checkout: str, kind: str, below: str = "") -> Path:
+    """Return ``$variable``, else a folder of the checkout, else one of the user's (``data`` or ``cache``)."""
+    if named := os.environ.get(variable):
+        return Path(named).expanduser().resolve()
+    if root := checkout():
+        return root / in_checkout
+    import platformdirs  # of the extra `data`; whoever needs no folder needs none of it
+
+    return Path(getattr(platformdirs, f"user_{kind}_path")(_NAME, appauthor=False)) / below
+
+
+def data_root() -> Path:
+    """Return the folder that data sets are read from: ``$SCE_DATA``, else ``data/cache`` of the checkout.
+
+    Where the package was installed without a checkout it is ``datasets`` in the user's folder of caches.
+
+    Examples
+    --------
+    >>> data_root().is_absolute()
+    True
+    """
+    return _folder("SCE_DATA", "data/cache", "cache", "datasets")
+
+
+def cache_root() -> Path:
+    """Return the folder for what can be made again: ``$SCE_CACHE``, else ``data/cache`` of the checkout.
+
+    Where the package was installed without a checkout it is the user's folder of caches. It is apart from
+    `data_root`, which may be shared or read-only.
+    """
+    return _folder("SCE_CACHE", "data/cache", "cache")
+
+
+def ledger_root() -> Path:
+    """Return the folder of run records: ``$SCE_LEDGER``, else ``data/ledger`` of the checkout.
+
+    Where the package was installed without a checkout it is ``ledger`` in the user's folder of data, which no
+    cleaner of caches empties.
+    """
+    return _folder("SCE_LEDGER", "data/ledger", "data", "ledger")

@@ -4,6 +4,7 @@ Labels are class indices in [0, K), shape (N,); probabilities are (N, K); accura
 A class without a sample has no accuracy: it is NaN.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -60,14 +61,14 @@ def class_means(values: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     return sums / counts.reshape(-1, *(1,) * (values.ndim - 1))
 
 
-def clean_confidence(probabilities: Tensor, true_labels: Tensor, flipped: Tensor) -> Tensor:
+def clean_confidence(probabilities: Tensor, clean: Tensor, flipped: Tensor) -> Tensor:
     """Return the mean predicted probabilities over the clean portion of each class, (K, K): Figs. 4a and 6a.
 
     Parameters
     ----------
     probabilities : Tensor (N, K)
         Predicted probabilities on the training samples.
-    true_labels : Tensor (N,)
+    clean : Tensor (N,)
         Labels before the noise.
     flipped : Tensor of bool (N,)
         Whose label the noise has changed; these are left out.
@@ -79,10 +80,10 @@ def clean_confidence(probabilities: Tensor, true_labels: Tensor, flipped: Tensor
     [[0.75, 0.25], [0.25, 0.75]]
     """
     kept = ~flipped
-    return class_means(probabilities[kept], true_labels[kept], probabilities.shape[1])
+    return class_means(probabilities[kept], clean[kept], probabilities.shape[1])
 
 
-def prediction_counts(true_labels: Tensor, predictions: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+def prediction_counts(clean: Tensor, predictions: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
     """Return how many samples are predicted as each class, and how many of those rightly: Figs. 4b and 6b.
 
     Examples
@@ -91,7 +92,7 @@ def prediction_counts(true_labels: Tensor, predictions: Tensor, num_classes: int
     >>> predicted.tolist(), correct.tolist()
     ([1, 2], [1, 1])
     """
-    table = confusion_matrix(true_labels, predictions, num_classes)
+    table = confusion_matrix(clean, predictions, num_classes)
     return table.sum(dim=0), table.diagonal()
 
 
@@ -130,3 +131,51 @@ def gradient_weight(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, la
         leaf = logits.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(loss(leaf, labels), leaf)
     return gradient.abs().sum(dim=1) * len(labels)
+
+
+def local_intrinsic_dimensionality(features: Tensor, k: int = 20) -> Tensor:
+    r"""Maximum likelihood estimate of the local intrinsic dimensionality at each sample.
+
+    :math:`-\left(\frac1k \sum_{i=1}^k \log\frac{r_i}{r_k}\right)^{-1}`, with :math:`r_i` the Euclidean
+    distance to the i-th nearest of the *other* samples given, of which D2L takes a mini-batch of 128 at a
+    time.
+
+    Parameters
+    ----------
+    features : Tensor
+        Shape ``(N, ...)``; flattened to ``(N, D)``, and computed with in float64.
+    k : int
+        Number of neighbours, from 2 to N - 1.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N,)``, float64.
+
+    Raises
+    ------
+    ValueError
+        If there are not more than ``k`` samples, or ``k`` is below 2.
+
+    Notes
+    -----
+    A sample and its exact copies are at distance 0, which counts as the smallest positive number; a sample
+    whose k neighbours are all equally far has an infinite estimate.
+
+    Examples
+    --------
+    Points on a line, whatever the space around it, have about one dimension:
+
+    >>> line = torch.linspace(0, 1, 128)[:, None] * torch.ones(64)
+    >>> local_intrinsic_dimensionality(line).median()
+    tensor(1.2624, dtype=torch.float64)
+    """
+    if not 2 <= k < len(features):
+        raise ValueError(
+            f"k must be from 2 to the number of samples less one, {len(features) - 1}, got k={k}"
+        )
+    points = features.detach().flatten(1).double()
+    distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
+    distances.fill_diagonal_(math.inf)
+    nearest = distances.topk(k, largest=False).values.clamp(min=torch.finfo(torch.float64).tiny)
+    return 1 / (nearest[:, -1:] / nearest).log().mean(1)  # this way round no spread at all is +inf

@@ -9,9 +9,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from sce_lib.config import RunConfig
-from sce_lib.datasets import ImageData
-from sce_lib.ledger import EpochRecord, GroupRecord, Provenance, RunRecord, StageRecord
+from sce_lib.data import ImageData
+from sce_lib.experiments.config import RunConfig
+from sce_lib.experiments.ledger import EpochRecord, GroupRecord, Provenance, RunRecord, StageRecord
 
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 hypothesis.settings.register_profile("untimed", deadline=None)

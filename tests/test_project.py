@@ -16,8 +16,8 @@ import typer
 import yaml
 
 import sce_lib
-from sce_lib.cli import app
-from sce_lib.grids import GRIDS
+from sce_lib.cli.app import app
+from sce_lib.experiments.grids import GRIDS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "book/rerun.md")

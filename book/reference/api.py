@@ -14,8 +14,8 @@ from sphinx.pycode import ModuleAnalyzer
 
 import sce_lib
 
-# The command line says itself what it can do, and the other is for the library's own use.
-NOT_ROOMS = {"cli", "files"}
+# The command line says itself what it can do.
+NOT_ROOMS = {"cli"}
 # A value that takes more than this is told by the source.
 _LONGEST_VALUE = 80
 
@@ -36,8 +36,25 @@ class Name:
 
 
 def rooms() -> list[str]:
-    """Return the names of the library's modules that the book describes, in alphabetical order."""
-    return [found.name for found in pkgutil.iter_modules(sce_lib.__path__) if found.name not in NOT_ROOMS]
+    """Return the modules that the book describes, dotted below the library: first the importer's half.
+
+    A room that offers no name of its own (`sce_lib.experiments`, `sce_lib.report`) is described part by part.
+    """
+    found = [room.name for room in pkgutil.iter_modules(sce_lib.__path__) if room.name not in NOT_ROOMS]
+    parts = {room: _parts(room) for room in found}
+    return [room for room in found if not parts[room]] + [part for of in parts.values() for part in of]
+
+
+def _parts(room: str) -> list[str]:
+    module = importlib.import_module(f"sce_lib.{room}")
+    if not hasattr(module, "__path__") or hasattr(module, "__all__"):
+        return []
+    return [f"{room}.{part.name}" for part in pkgutil.iter_modules(module.__path__)]
+
+
+def page(room: str) -> str:
+    """Return the name of a module's page: the last part of the module's."""
+    return room.rpartition(".")[2]
 
 
 def public_names(module: ModuleType) -> list[str]:
@@ -77,9 +94,9 @@ def described(module: ModuleType) -> tuple[list[Name], list[ModuleType]]:
 def fragments() -> dict[str, str]:
     """Return a page's text for each room, and the list of rooms."""
     pages = {room: importlib.import_module(f"sce_lib.{room}") for room in rooms()}
-    made = {f"api/{room}.md": "\n".join(_module(module)) for room, module in pages.items()}
+    made = {f"api/{page(room)}.md": "\n".join(_module(module)) for room, module in pages.items()}
     listed = [
-        f"{{doc}}`sce_lib.{room} </book/api/{room}>`\n: {_first_line(module)}\n"
+        f"{{doc}}`sce_lib.{room} </book/api/{page(room)}>`\n: {_first_line(module)}\n"
         for room, module in pages.items()
     ]
     return made | {"api.md": "\n".join(listed)}

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from reference import markdown
-from sce_lib import cost, grids
-from sce_lib.config import RunConfig
-from sce_lib.paths import project_root
-from sce_lib.training.task import epoch_test_size
+from reference.markdown import ROOT
+from sce_lib.experiments import cost, grids
+from sce_lib.experiments.config import RunConfig
+from sce_lib.experiments.training.task import epoch_test_size
 
-FILE = project_root() / "data" / "benchmarks" / "training.json"
+FILE = ROOT / "data" / "benchmarks" / "training.json"
 # Side of the square matrices whose product is the machine's ceiling.
 PRODUCT = 2_048
 TABLE1 = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
@@ -217,7 +217,7 @@ def _table1(settings: dict[str, Measured], cores: int) -> Iterator[Row]:
     )
     runs, operations, hours = 0, 0, 0.0
     for dataset, title in TABLE1.items():
-        configs = grids.grid("table1", dataset, "full", "paper", seeds=5)
+        configs = grids.grid("table1", dataset, "paper", "full", seeds=5)
         model, one, every = configs[0].model, cost.flops(configs[0]), sum(map(cost.flops, configs))
         a_run = one / speed(settings[f"{model.name}, width {model.width:g}, 1 thread"]) / 3600
         here = a_run * every / one / cores

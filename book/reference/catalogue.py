@@ -13,10 +13,10 @@ from torch import Tensor
 
 from reference.markdown import table
 from sce_lib import losses
-from sce_lib.config.presets import RELEASED_A, SL_WEIGHTS
-from sce_lib.figures.losses import gradient_weights
+from sce_lib.experiments.config.presets import RELEASED_A, SL_WEIGHTS
 from sce_lib.losses import functional as L
 from sce_lib.noise import symmetric_matrix
+from sce_lib.report.figures.losses import gradient_weights
 from sce_lib.theory import loss_of_probability
 
 Loss = Callable[[Tensor, Tensor], Tensor]

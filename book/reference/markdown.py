@@ -1,6 +1,9 @@
-"""Tables as the pages write them."""
+"""Tables as the pages write them, and where the project lies."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> Iterator[str]:

@@ -3,18 +3,19 @@
 from collections.abc import Callable, Iterable, Iterator
 from html import escape
 
+import numpy as np
 import pandas as pd
 
 from reference.settings import DATASETS
-from sce_lib.config import METHODS
-from sce_lib.figures.style import METHOD_NAMES
-from sce_lib.grids import TABLE1_NOISE
-from sce_lib.leaderboard import leaderboard
-from sce_lib.ledger import Ledger, RunRecord, described_images, to_frame
-from sce_lib.tables import signed
+from sce_lib.experiments.config import METHODS
+from sce_lib.experiments.config.parts import method_title
+from sce_lib.experiments.grids import TABLE1_NOISE
+from sce_lib.experiments.ledger import Ledger, RunRecord, described_images, to_frame
+from sce_lib.report.leaderboard import leaderboard
+from sce_lib.report.numbers import signed, with_range
 
 # Columns of every table of a section that has them in the paper, run or not.
-PAPER_NOISE = {"5.2": ["clean" if noise == "none" else noise for noise in TABLE1_NOISE]}
+PAPER_NOISE = {"5.2": list(TABLE1_NOISE)}
 SCALE = ["profile", "train_images", "model", "width", "epochs", "images"]
 ORDER = {"full": 0, "laptop": 1}
 
@@ -97,7 +98,7 @@ def _place(row: pd.Series) -> tuple:
 
 
 def _name(method: str) -> str:
-    return METHOD_NAMES.get(method, method.upper())
+    return method_title(method)
 
 
 def _noise(slug: str, section: str) -> str:
@@ -114,9 +115,10 @@ def _scale(row: pd.Series) -> str:
 
 def _spread(row: pd.Series, which: str) -> str:
     """Return mean, range where there is one, and number of seeds."""
-    span = f" [{row[f'{which}_low']:.1f}, {row[f'{which}_high']:.1f}]" if row["seeds"] > 1 else ""
+    ends = (row[f"{which}_low"], row[f"{which}_high"]) if row["seeds"] > 1 else (np.nan, np.nan)
+    mean, bracket, span = with_range(row[which], *ends).partition(" [")
     seeds = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
-    return f"<strong>{row[which]:.1f}</strong>{span}<br><small>{seeds}</small>"
+    return f"<strong>{mean}</strong>{bracket}{span}<br><small>{seeds}</small>"
 
 
 def _last(row: pd.Series) -> str:

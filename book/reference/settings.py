@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from reference.markdown import table
-from sce_lib.config import RunConfig, presets
-from sce_lib.config.schema import Profile, Section
+from sce_lib.experiments.config import RunConfig, presets
+from sce_lib.experiments.config.naming import SYMBOLS, value_in_words
+from sce_lib.experiments.config.parts import Profile, Section
 
 PAPER, CODE, OURS = "§", "‡", "∗"
 
@@ -121,7 +122,6 @@ TITLES = {
     "lsr+sl": "LSR + SL",
     "nce+rce": "NCE + RCE",
 }
-SYMBOLS = {"alpha": "α", "beta": "β", "epsilon": "ε", "first_epoch": "first epoch"}
 # Noises whose hyperparameters §5.2 tells apart; a line is shown where they differ from the one before.
 NOISES = {"": "symmetric-0.4", "asymmetric": "asymmetric-0.2", "asymmetric, 40 %": "asymmetric-0.4"}
 
@@ -135,16 +135,8 @@ def fragments() -> dict[str, str]:
     }
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}".replace("-", "−")
-    return str(value)
-
-
 def _cell(value: Any, mark: str) -> str:
-    return "–" if value is None else f"{_text(value)}\N{NO-BREAK SPACE}{mark}".strip()
+    return "–" if value is None else f"{value_in_words(value)}\N{NO-BREAK SPACE}{mark}".strip()
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 import pandas as pd
 
 from reference import markdown
+from reference.markdown import ROOT
 from reference.settings import DATASETS as TITLES
-from sce_lib import claims, grids, tables
-from sce_lib.config import RunConfig
-from sce_lib.config.schema import Profile
-from sce_lib.ledger import Ledger, RunRecord, select
-from sce_lib.paths import project_root
+from sce_lib.experiments import grids
+from sce_lib.experiments.config import RunConfig
+from sce_lib.experiments.config.parts import Profile
+from sce_lib.experiments.ledger import Ledger, RunRecord, select
+from sce_lib.report import claims, tables
+from sce_lib.report.numbers import number
 
 # The data sets that a chapter's claims are asked of, and the grids of all runs that they need there.
 CIFAR10_AND_FASHION = ("cifar10", "fashion_mnist")
@@ -65,7 +67,7 @@ def commands(chapter: int, dataset: str = "cifar10") -> list[str]:
 
 def wanted(chapter: int, dataset: str, profile: Profile) -> list[RunConfig]:
     """Return the runs that a chapter's claims need on a data set, with seed 0, each once."""
-    parts = [grids.grid(name, dataset, profile) for name in _grids(chapter, dataset)]
+    parts = [grids.grid(name, dataset, profile=profile) for name in _grids(chapter, dataset)]
     return list(dict.fromkeys(config for part in parts for config in part))
 
 
@@ -98,7 +100,7 @@ def _stands(table: pd.DataFrame, records: list[RunRecord], dataset: str) -> pd.S
 def _cell(measured: float, seeds: int, standing: str) -> str:
     if not seeds:
         return standing
-    return f"{standing} ({measured:z.3f}; {seeds} seed{'s' if seeds > 1 else ''})".replace("(-", "(−")
+    return f"{standing} ({number(measured, digits=3)}; {seeds} seed{'s' if seeds > 1 else ''})"
 
 
 def _counts(table: pd.DataFrame) -> Iterator[str]:
@@ -124,5 +126,5 @@ def _chapters(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _title(chapter: int) -> str:
-    written = sorted((project_root() / "notebooks").glob(f"{chapter:02}_*.ipynb"))
+    written = sorted((ROOT / "notebooks").glob(f"{chapter:02}_*.ipynb"))
     return f"{{doc}}`/notebooks/{written[0].stem}`" if written else f"Chapter {chapter}, to be written"

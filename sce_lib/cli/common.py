@@ -5,17 +5,20 @@ from typing import Annotated
 
 import typer
 
-from sce_lib.config.errors import explain
+from sce_lib.experiments.config.parts import explain
 
 DatasetOption = Annotated[
     str, typer.Option(help="digits, mnist, fashion_mnist, cifar10, or a tree of your own")
 ]
-NoiseOption = Annotated[str, typer.Option(help="none, symmetric-0.4, asymmetric-0.3, human-worse_label")]
+NoiseOption = Annotated[str, typer.Option(help="clean, symmetric-0.4, asymmetric-0.3, human-worse_label")]
 ProfileOption = Annotated[str, typer.Option(help="smoke, laptop or full: how much")]
 ProtocolOption = Annotated[str, typer.Option(help="paper or released: whose details")]
 SectionOption = Annotated[str | None, typer.Option(help="5.1, 5.2 or 5.3: which section's settings")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
-LedgerOption = Annotated[Path | None, typer.Option(help="folder of records; data/ledger if not given")]
+LedgerOption = Annotated[
+    Path | None,
+    typer.Option("--ledger", help="folder of records; `sce check-env` names the one meant if not given"),
+]
 SeedsOption = Annotated[int, typer.Option(help="runs of each cell, with seeds 0, 1, ...")]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from sce_lib.ledger import Ledger
+    from sce_lib.experiments.ledger import Ledger
 
 from sce_lib.cli.common import DeviceOption, LedgerOption, stop
 
@@ -14,33 +14,40 @@ ledger_app = typer.Typer(help="Look at the ledger of run records.", no_args_is_h
 RunArgument = Annotated[str, typer.Argument(help="run id, dataset/run id, or how one of them begins")]
 
 
-def _nothing(book: "Ledger", dataset: str | None) -> str:
+def _nothing(ledger: "Ledger", dataset: str | None) -> str:
     """Say why there is no record to show."""
-    if not book.root.is_dir():
-        return f"there is no ledger {book.root}"
-    kept = sorted({path.parent.name for path in book.paths()})
+    if not ledger.root.is_dir():
+        return f"there is no ledger {ledger.root}"
+    kept = sorted({path.parent.name for path in ledger.paths()})
     if not kept:
-        return f"the ledger {book.root} is empty"
-    return f"no run of {dataset} in {book.root}; it has runs of {', '.join(kept)}"
+        return f"the ledger {ledger.root} is empty"
+    return f"no run of {dataset} in {ledger.root}; it has runs of {', '.join(kept)}"
 
 
 @ledger_app.command("ls")
 def ledger_ls(
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     dataset: Annotated[str | None, typer.Option(help="only this data set")] = None,
 ) -> None:
-    """List the records: what was run, and its accuracy on all test images after the last epoch."""
-    from sce_lib.ledger import Ledger
+    """List the records: what was run, how it ended, how long it took.
 
-    book = Ledger(ledger)
+    `last` is the accuracy on all test images after the last epoch. `best` is that of the best epoch (an
+    oracle's choice) on the images that are looked at each epoch, as many as `of` says.
+    """
+    from sce_lib.experiments.ledger import Ledger
+
+    ledger = Ledger(folder)
+    records = list(ledger.records(dataset))
+    width = max((len(record.config.setting) for record in records), default=0)
     lines = [
-        f"{record.last_accuracy:.4f}  {record.best_accuracy:.4f}  {record.provenance.seconds / 60:7.1f}  "
-        f"{record.config.protocol:8} {record.config.section}      {record.config.dataset}/{record.run_id}"
-        for record in book.records(dataset)
+        f"{record.last_accuracy:.4f} {record.best_accuracy:.4f} {record.test_images_per_epoch:6,} "
+        f"{record.provenance.seconds / 60:7.1f}  {record.config.setting:{width}}  "
+        f"{record.config.protocol:8} §{record.config.section}  {record.config.dataset}/{record.run_id}"
+        for record in records
     ]
-    header = "last    best    minutes  protocol section  run"
-    typer.echo("\n".join([header, *lines]) if lines else _nothing(book, dataset))
-    for name, reason in book.failures().items():
+    header = f"last   best       of minutes  {'setting':{width}}  protocol       run"
+    typer.echo("\n".join([header, *lines]) if lines else _nothing(ledger, dataset))
+    for name, reason in ledger.failures().items():
         if dataset in (None, name.partition("/")[0]):
             typer.echo(f"failed: {name}: {reason}", err=True)
 
@@ -48,21 +55,21 @@ def ledger_ls(
 @ledger_app.command("show")
 def ledger_show(
     run: RunArgument,
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="the whole record as JSON")] = False,
 ) -> None:
     """Show a record: its config, its results, where it comes from."""
-    from sce_lib.ledger import Ledger
+    from sce_lib.experiments.ledger import Ledger
 
     try:
-        record = Ledger(ledger).find(run)
+        record = Ledger(folder).find(run)
     except (ValueError, LookupError, OSError) as error:
         raise stop(error) from error
     if as_json:
         typer.echo(record.model_dump_json(indent=1))
         return
     made = record.provenance
-    typer.echo(f"{record.config.dataset}/{record.run_id}")
+    typer.echo(f"{record.config.dataset}/{record.run_id}\n{record.config.setting}")
     typer.echo(
         f"last {record.last_accuracy:.4f} on {made.test_images:,} test images; "
         f"best {record.best_accuracy:.4f} after epoch {record.best_epoch}, "
@@ -82,16 +89,16 @@ def ledger_show(
 @ledger_app.command("verify")
 def ledger_verify(
     runs: Annotated[list[str], typer.Argument(help="run ids, or how they begin")],
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     device: DeviceOption = "cpu",
 ) -> None:
     """Train runs again and compare with their records; the ledger is left alone."""
-    from sce_lib.ledger import Ledger
+    from sce_lib.experiments.ledger import Ledger
 
     passed = True
     try:
-        records = [Ledger(ledger).find(run) for run in runs]
-        from sce_lib.sweep import verify
+        records = [Ledger(folder).find(run) for run in runs]
+        from sce_lib.experiments.sweep import verify
 
         for record in records:
             found = verify(record, device)
@@ -120,7 +127,7 @@ def ledger_diff(
     other: Annotated[Path, typer.Argument(help="another of the same kind")],
 ) -> None:
     """Say in what results two ledgers, or two records, differ; exit 1 if they do."""
-    from sce_lib import ledger
+    from sce_lib.experiments import ledger
 
     try:
         for path in (one, other):
@@ -158,17 +165,17 @@ def ledger_diff(
 @ledger_app.command("export")
 def ledger_export(
     out: Annotated[Path, typer.Argument(help="file to write: .csv or .parquet")],
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     dataset: Annotated[str | None, typer.Option(help="only this data set")] = None,
 ) -> None:
     """Write one table of all records: a row a run."""
-    from sce_lib.ledger import Ledger, export
+    from sce_lib.experiments.ledger import Ledger, export
 
     try:
-        book = Ledger(ledger)
-        records = list(book.records(dataset))
+        ledger = Ledger(folder)
+        records = list(ledger.records(dataset))
         if not records:
-            raise ValueError(_nothing(book, dataset))
+            raise ValueError(_nothing(ledger, dataset))
         rows = export(records, out)
     except (ValueError, OSError, ImportError) as error:
         raise stop(error) from error
@@ -178,19 +185,21 @@ def ledger_export(
 @ledger_app.command("import")
 def ledger_import(
     sources: Annotated[list[Path], typer.Argument(help="folders of other ledgers, or record files")],
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
 ) -> None:
     """Take records from other ledgers, each checked; nothing is overwritten."""
-    from sce_lib.ledger import Ledger, import_records
+    from sce_lib.experiments.ledger import Ledger, import_records
 
     try:
-        outcome = import_records(sources, Ledger(ledger))
+        ledger = Ledger(folder)
+        outcome = import_records(sources, ledger)
     except (ValueError, OSError) as error:
         raise stop(error) from error
     for path, reason in outcome.refused.items():
         typer.echo(f"refused: {path}: {reason}", err=True)
     typer.echo(
-        f"{len(outcome.added)} added, {len(outcome.present)} there already, {len(outcome.refused)} refused"
+        f"{len(outcome.added)} added, {len(outcome.present)} there already, {len(outcome.refused)} refused; "
+        f"the ledger is {ledger.root}"
     )
     if outcome.refused:
         raise typer.Exit(1)

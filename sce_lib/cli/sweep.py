@@ -27,7 +27,7 @@ def sweep_command(
     seeds: SeedsOption = 1,
     jobs: Annotated[int, typer.Option(help="processes on this machine, one thread each")] = 1,
     device: DeviceOption = "auto",
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     retries: Annotated[int, typer.Option(help="attempts after one that lost its worker, say")] = 1,
     dask: Annotated[
         str | None, typer.Option(help="address of a Dask scheduler, whose workers then train")
@@ -40,17 +40,17 @@ def sweep_command(
     ] = False,
 ) -> None:
     """Train the runs of a figure or table that the ledger does not have."""
-    from sce_lib import grids
-    from sce_lib.ledger import Ledger
+    from sce_lib.experiments import grids
+    from sce_lib.experiments.ledger import Ledger
 
-    book = Ledger(ledger)
+    ledger = Ledger(folder)
     try:
         if gpu_share is not None and dask is None:
             raise ValueError("--gpu-share is about the workers of --dask; give the scheduler's address too")
-        wanted = grids.grid(grid, dataset, profile, protocol, seeds)  # type: ignore[arg-type]
-        from sce_lib import sweep  # torch takes seconds: a slip is answered before
+        wanted = grids.grid(grid, dataset, protocol, profile, seeds)  # type: ignore[arg-type]
+        from sce_lib.experiments import sweep  # torch takes seconds: a slip is answered before
 
-        plan = sweep.plan(wanted, book, "auto" if dask else device)
+        plan = sweep.plan(wanted, ledger, "auto" if dask else device)
         typer.echo(f"{grid}: {plan.summary(jobs)}")
         if dry_run:
             for estimate in plan.missing:
@@ -58,17 +58,17 @@ def sweep_command(
             return
         with sweep.Display(plan) as display:
             if dask is None:
-                outcomes = sweep.run(wanted, book, None, jobs, device, retries, display)
+                outcomes = sweep.run(wanted, ledger, None, jobs, device, retries, display)
             else:
                 with sweep.dask_executor(dask, gpu_share) as cluster:
-                    outcomes = sweep.run(wanted, book, cluster, jobs, device, retries, display)
+                    outcomes = sweep.run(wanted, ledger, cluster, jobs, device, retries, display)
     except (ValueError, OSError, ImportError) as error:
         raise stop(error) from error
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on where it was, epochs included", err=True)
         raise typer.Exit(INTERRUPTED) from None
     failed = sum(failure is not None for failure in outcomes.values())
-    typer.echo(f"{len(outcomes) - failed} trained, {failed} failed")
+    typer.echo(f"{len(outcomes) - failed} trained, {failed} failed; records are in {ledger.root}")
     if failed:
-        typer.echo(f"the reasons are kept in {book.root / 'failed'}; `sce ledger ls` lists them", err=True)
+        typer.echo(f"the reasons are kept in {ledger.root / 'failed'}; `sce ledger ls` lists them", err=True)
         raise typer.Exit(1)

@@ -19,13 +19,12 @@ from torch import nn
 
 from sce_lib.models.common import ImageSize, initialise
 from sce_lib.models.plain import PlainCNN, cnn4, cnn8
-from sce_lib.models.resnet import PreActivationResNet, ResNet50, resnet44, resnet50
+from sce_lib.models.resnet import PreActivationResNet, resnet44, resnet50
 
 __all__ = [
     "MODELS",
     "PlainCNN",
     "PreActivationResNet",
-    "ResNet50",
     "build_model",
     "cnn4",
     "cnn8",

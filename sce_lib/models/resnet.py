@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from sce_lib.models.common import ImageSize, check_shape, initialise, initialised, scaled
@@ -108,78 +107,6 @@ def resnet44(
     return initialised(lambda: PreActivationResNet(7, num_classes, in_channels, width), generator)
 
 
-class ResNet50(torchvision.models.ResNet):
-    """torchvision's ResNet-50 with `features` (the pooled output) and any number of channels.
-
-    Its parameters keep torchvision's names (the classifier is ``fc``), so that its weight files fit.
-
-    Parameters
-    ----------
-    num_classes, in_channels, width
-        See `resnet50`.
-    """
-
-    def __init__(self, num_classes: int, in_channels: int, width: float) -> None:
-        super().__init__(
-            torchvision.models.resnet.Bottleneck,
-            [3, 4, 6, 3],
-            num_classes=num_classes,
-            width_per_group=scaled(64, width),
-        )
-        if in_channels != 3:
-            self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
-
-    @property
-    def classifier(self) -> nn.Module:
-        """The last layer, ``fc``."""
-        return self.fc
-
-    def features(self, x: Tensor) -> Tensor:
-        """Return the pooled output of the last stage, (N, 2048), for images (N, C, H, W)."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.avgpool(x).flatten(1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits, (N, K), for images (N, C, H, W)."""
-        return self.fc(self.features(x))
-
-
-def _imagenet_weights(source: bool | str | Path) -> dict[str, Tensor]:
-    """Return ImageNet's state dict for ResNet-50, from torchvision or from a local file."""
-    instead = "use pretrained=False for random weights, or pretrained='FILE' for weights already on disk"
-    if source is True:
-        try:
-            return torchvision.models.ResNet50_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
-        except (OSError, RuntimeError) as error:
-            reason = getattr(error, "reason", error)
-            raise RuntimeError(
-                f"resnet50's ImageNet weights could not be downloaded ({reason}): {instead}"
-            ) from error
-    path = Path(str(source)).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"no file of resnet50 weights at {path}: {instead}")
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(f"{path} is not a state dict saved by torch: {error}") from error
-    if not isinstance(weights, dict):
-        raise ValueError(f"{path} is not a state dict saved by torch, but holds a {type(weights).__name__}")
-    return weights
-
-
-def _load_backbone(model: ResNet50, weights: dict[str, Tensor], source: bool | str | Path) -> None:
-    """Load everything but the classifier, whose 1000 ImageNet classes are not ours."""
-    try:
-        backbone = {name: value for name, value in weights.items() if not name.startswith("fc.")}
-        missing, unexpected = model.load_state_dict(backbone, strict=False)
-    except (RuntimeError, AttributeError) as error:
-        raise ValueError(f"the weights of {source} do not fit resnet50: {error}") from error
-    wrong = [name for name in missing if not name.startswith("fc.")] + unexpected
-    if wrong:
-        raise ValueError(f"the weights of {source} are not resnet50's: see {wrong[0]!r}")
-
-
 def resnet50(
     num_classes: int,
     in_channels: int,
@@ -210,6 +137,8 @@ def resnet50(
         Where the weights cannot be downloaded; the message says why and what to do.
     FileNotFoundError
         Where `pretrained` names no file.
+    ImportError
+        Where torchvision is not installed, or does not fit the torch that is.
 
     Examples
     --------
@@ -222,9 +151,16 @@ def resnet50(
         raise ValueError(
             f"pretrained weights are for 3 channels at width 1, not {in_channels} at width {width}"
         )
+    try:
+        from sce_lib.models.torchvision_resnet import ResNet50, imagenet_weights, load_backbone
+    except (ImportError, RuntimeError) as error:
+        raise ImportError(
+            f"resnet50 is torchvision's, which cannot be imported here ({error}): pip install "
+            "'sce-lib[data]', in the version that belongs to this torch"
+        ) from error
     with torch.random.fork_rng(devices=[]):
         model = ResNet50(num_classes, in_channels, width)
     if pretrained:
-        _load_backbone(model, _imagenet_weights(pretrained), pretrained)
+        load_backbone(model, imagenet_weights(pretrained), pretrained)
     initialise(model.fc if pretrained else model, generator)
     return model

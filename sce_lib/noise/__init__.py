@@ -8,6 +8,7 @@ from sce_lib.noise.cifar10n import CIFAR10N, cifar10n_agreement, cifar10n_counts
 from sce_lib.noise.human import load_human_labels
 from sce_lib.noise.labels import NoisyLabels, corrupt, count_labels, realised_matrix, transition_from_counts
 from sce_lib.noise.matrices import (
+    CIFAR100_SUPERCLASSES,
     asymmetric_matrix,
     check_matrix,
     pair_matrix,
@@ -24,7 +25,6 @@ from sce_lib.noise.report import (
     report,
     total_variation,
 )
-from sce_lib.noise.superclasses import CIFAR100_SUPERCLASSES, cifar100_groups
 
 __all__ = [
     "CIFAR10N",
@@ -38,7 +38,6 @@ __all__ = [
     "check_matrix",
     "cifar10n_agreement",
     "cifar10n_counts",
-    "cifar100_groups",
     "corrupt",
     "count_labels",
     "export",

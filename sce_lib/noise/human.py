@@ -3,14 +3,16 @@
 import _codecs
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy._core.multiarray import _reconstruct
 from numpy.typing import ArrayLike
 
-from sce_lib.noise.labels import NoisyLabels, check_labels
+from sce_lib.noise.labels import NoisyLabels, check_labels, is_tensor
+
+if TYPE_CHECKING:
+    import torch
 
 # What a pickled numpy array of integers is made of, beyond the tensors and plain containers that torch reads
 # anyway. numpy 2 moved `numpy.core`; files of either age are read.
@@ -26,6 +28,8 @@ _SOURCE = "the files are at github.com/UCSC-REAL/cifar-10-100n (CC BY-NC 4.0)"
 
 
 def _read(path: Path) -> dict[str, Any]:
+    import torch  # whoever makes noise by a matrix does not wait for it
+
     if not path.is_file():
         raise FileNotFoundError(f"no file of human labels at {path}; {_SOURCE}")
     try:
@@ -56,7 +60,7 @@ def _labels_in(content: dict[str, Any], key: str, path: Path) -> Any:
 
 
 def load_human_labels(
-    path: str | Path, kind: str, clean: Any = None, index: ArrayLike | torch.Tensor | None = None
+    path: str | Path, kind: str, clean: Any = None, index: "ArrayLike | torch.Tensor | None" = None
 ) -> NoisyLabels:
     """Return the labels that people gave to CIFAR-10's or CIFAR-100's training images.
 
@@ -88,7 +92,7 @@ def load_human_labels(
 
     Examples
     --------
-    >>> import tempfile
+    >>> import tempfile, torch
     >>> path = Path(tempfile.mkdtemp()) / "human.pt"
     >>> torch.save({"clean_label": np.array([0, 1, 1]), "worse_label": np.array([0, 1, 0])}, path)
     >>> load_human_labels(path, "worse_label", clean=[0, 1, 1]).realised.tolist()
@@ -119,8 +123,8 @@ def load_human_labels(
     return NoisyLabels.of(clean, noisy, num_classes, requested)
 
 
-def _taken(labels: np.ndarray, index: ArrayLike | torch.Tensor) -> np.ndarray:
-    rows = index.cpu().numpy() if isinstance(index, torch.Tensor) else np.asarray(index)
+def _taken(labels: np.ndarray, index: Any) -> np.ndarray:
+    rows = index.cpu().numpy() if is_tensor(index) else np.asarray(index)
     try:
         return labels[check_labels(rows, len(labels))]
     except ValueError as error:

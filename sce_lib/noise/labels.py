@@ -1,11 +1,11 @@
 """Corrupting labels by a transition matrix, and what came of it."""
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from sce_lib.noise.matrices import Matrix, check_matrix, check_num_classes, generator_from
@@ -194,7 +194,7 @@ def check_labels(labels: Any, num_classes: int) -> Integers:
         ...
     ValueError: label 10 at index 3; allowed 0..9
     """
-    array = labels.detach().cpu().numpy() if isinstance(labels, torch.Tensor) else np.asarray(labels)
+    array = labels.detach().cpu().numpy() if is_tensor(labels) else np.asarray(labels)
     if array.ndim != 1:
         raise ValueError(f"labels are class indices of shape (N,); these have shape {array.shape}")
     if not np.issubdtype(array.dtype, np.integer):
@@ -215,7 +215,23 @@ def _roomy(labels: Integers, num_classes: int) -> Integers:
 
 def _like(array: NDArray[Any], given: Any) -> Any:
     """Return an array as the type that was given: a tensor on the same device, or numpy."""
-    return torch.from_numpy(array).to(given.device) if isinstance(given, torch.Tensor) else array
+    if not is_tensor(given):
+        return array
+    import torch
+
+    return torch.from_numpy(array).to(given.device)
+
+
+def is_tensor(value: Any) -> bool:
+    """Return whether a value is torch's; whoever has numpy arrays alone does not wait for torch.
+
+    Examples
+    --------
+    >>> is_tensor(np.zeros(3))
+    False
+    """
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
 
 
 def corrupt(labels: Any, matrix: ArrayLike, seed: int, exact: bool = True) -> NoisyLabels:
@@ -249,6 +265,7 @@ def corrupt(labels: Any, matrix: ArrayLike, seed: int, exact: bool = True) -> No
 
     Examples
     --------
+    >>> import torch
     >>> noisy = corrupt(torch.zeros(10, dtype=torch.int64), [[0.6, 0.4], [0.0, 1.0]], seed=0)
     >>> int(noisy.flipped.sum()), noisy.labels.bincount().tolist()
     (4, [6, 4])

@@ -6,8 +6,6 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sce_lib.noise.superclasses import cifar100_groups, consecutive_groups
-
 Matrix = NDArray[np.float64]
 Variant = Literal["paper", "released"]
 Groups = Sequence[Sequence[int]]
@@ -23,12 +21,49 @@ PAIRS: dict[str, dict[int, int]] = {
     # truck -> automobile, bird -> airplane, deer -> horse, cat <-> dog
     "cifar10": {9: 1, 2: 0, 4: 7, 3: 5, 5: 3},
 }
+
+# CIFAR-100's twenty superclasses of five classes each, by fine id, as its authors publish them.
+CIFAR100_SUPERCLASSES: dict[str, tuple[int, ...]] = {
+    "aquatic_mammals": (4, 30, 55, 72, 95),
+    "fish": (1, 32, 67, 73, 91),
+    "flowers": (54, 62, 70, 82, 92),
+    "food_containers": (9, 10, 16, 28, 61),
+    "fruit_and_vegetables": (0, 51, 53, 57, 83),
+    "household_electrical_devices": (22, 39, 40, 86, 87),
+    "household_furniture": (5, 20, 25, 84, 94),
+    "insects": (6, 7, 14, 18, 24),
+    "large_carnivores": (3, 42, 43, 88, 97),
+    "large_man-made_outdoor_things": (12, 17, 37, 68, 76),
+    "large_natural_outdoor_scenes": (23, 33, 49, 60, 71),
+    "large_omnivores_and_herbivores": (15, 19, 21, 31, 38),
+    "medium_mammals": (34, 63, 64, 66, 75),
+    "non-insect_invertebrates": (26, 45, 77, 79, 99),
+    "people": (2, 11, 35, 46, 98),
+    "reptiles": (27, 29, 44, 78, 93),
+    "small_mammals": (36, 50, 65, 74, 80),
+    "trees": (47, 52, 56, 59, 96),
+    "vehicles_1": (8, 13, 48, 58, 90),
+    "vehicles_2": (41, 69, 81, 85, 89),
+}
+
+
+def consecutive_groups(num_classes: int, size: int) -> tuple[tuple[int, ...], ...]:
+    """Return blocks of consecutive ids.
+
+    Examples
+    --------
+    >>> consecutive_groups(6, 3)
+    ((0, 1, 2), (3, 4, 5))
+    """
+    return tuple(tuple(range(start, start + size)) for start in range(0, num_classes, size))
+
+
 # Which classes are alike, where two of each group are to swap. Tiny-ImageNet's neighbouring WordNet ids are
 # related things, so blocks of five of its first hundred classes stand for superclasses.
 GROUPS: dict[str, dict[Variant, Groups]] = {
     # The released code takes blocks of five consecutive fine ids for the superclasses, which they are not:
     # fine ids are alphabetical, and 10 of the 200 pairs within a block share a superclass.
-    "cifar100": {"paper": cifar100_groups(), "released": consecutive_groups(100, 5)},
+    "cifar100": {"paper": tuple(CIFAR100_SUPERCLASSES.values()), "released": consecutive_groups(100, 5)},
     "tiny_imagenet100": {"paper": consecutive_groups(100, 5), "released": consecutive_groups(100, 5)},
 }
 

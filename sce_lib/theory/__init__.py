@@ -6,6 +6,7 @@
 0.0
 """
 
+from sce_lib.theory import exercises
 from sce_lib.theory.classes import (
     SETTINGS,
     deterministic_classifiers,
@@ -70,6 +71,7 @@ __all__ = [
     "ce_gradient",
     "deterministic_classifiers",
     "equation_13",
+    "exercises",
     "find_counterexample",
     "gradient_magnitude",
     "gradient_peak",

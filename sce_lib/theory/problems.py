@@ -13,6 +13,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from sce_lib.noise.matrices import ROW_SUM_TOLERANCE
+
 Array = np.ndarray[Any, Any]
 
 _SUM_TOLERANCE = 1e-9
@@ -58,14 +60,16 @@ def _numbers(name: str, values: ArrayLike) -> Array:
     return array
 
 
-def _check_distributions(name: str, array: Array, axes: tuple[int, ...]) -> None:
+def _check_distributions(
+    name: str, array: Array, axes: tuple[int, ...], tolerance: float = _SUM_TOLERANCE
+) -> None:
     """Refuse what is no probability distribution over `axes`."""
     if array.size == 0:
         raise ValueError(f"{name} is empty (shape {array.shape})")
     if not bool((array >= 0).all()):
         raise ValueError(f"{name} has an entry that is negative or NaN; probabilities lie in [0, 1]")
     off = np.max(np.abs(array.sum(axis=axes) - 1))
-    if off > (0 if array.dtype == object else _SUM_TOLERANCE):
+    if off > (0 if array.dtype == object else tolerance):
         raise ValueError(f"{name} does not sum to 1 over its axes {axes}: it is off by {float(off):.3g}")
 
 
@@ -120,7 +124,7 @@ class FiniteProblem:
             object.__setattr__(self, name, _numbers(name, array))
         self._check_shapes()
         _check_distributions("joint", self.joint, (0, 1))
-        _check_distributions("transition", self.transition, (-1,))
+        _check_distributions("transition", self.transition, (-1,), ROW_SUM_TOLERANCE)
         _check_distributions("classifiers", self.classifiers, (-1,))
 
     def _check_shapes(self) -> None:

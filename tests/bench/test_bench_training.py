@@ -22,16 +22,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from sce_lib.config import RunConfig
-from sce_lib.cost import SIZES, flops_per_image
-from sce_lib.datasets import ImageData
+from sce_lib.data import ImageData
+from sce_lib.experiments.config import RunConfig
+from sce_lib.experiments.cost import SIZES, flops_per_image
+from sce_lib.experiments.training import build_criterion, train, train_replicates
+from sce_lib.experiments.training import task as task_module
+from sce_lib.experiments.training.loop import Run
+from sce_lib.experiments.training.measure import outputs
+from sce_lib.experiments.training.replicates import _Replicates
+from sce_lib.experiments.training.task import prepare
 from sce_lib.models import build_model
-from sce_lib.training import build_criterion, train, train_replicates
-from sce_lib.training import task as task_module
-from sce_lib.training.loop import Run
-from sce_lib.training.measure import outputs
-from sce_lib.training.replicates import _Replicates
-from sce_lib.training.task import prepare
 
 CPU = torch.device("cpu")
 BATCH, ROUNDS = 128, 5

@@ -8,7 +8,7 @@ import pytest
 from reference import benchmarks
 from small_book import ROOT
 
-from sce_lib import cost, grids
+from sce_lib.experiments import cost, grids
 
 PAGE = (ROOT / "book" / "benchmarks.md").read_text()
 # 1 s for 100 images of training, half as fast without workers; 200 test images in 0.5 s, and in 1 s.
@@ -59,7 +59,7 @@ def test_table_1_is_all_its_runs_and_their_operations():
     assert total[2] == "840"
     every = 0
     for (dataset, title), row in zip(benchmarks.TABLE1.items(), rows, strict=True):
-        one = cost.flops(grids.grid("table1", dataset, "full", "paper", seeds=1)[0])
+        one = cost.flops(grids.grid("table1", dataset, "paper", "full", seeds=1)[0])
         every += 280 * one
         assert row[0] == title
         assert row[3] == f"{one:.1e}"

@@ -7,7 +7,7 @@ import pytest
 from small_book import ROOT
 
 from sce_lib import theory
-from sce_lib.config import RunConfig
+from sce_lib.experiments.config import RunConfig
 
 PAGE = (ROOT / "book" / "explorer.md").read_text()
 LINKED = re.findall(r"\{doc\}`(?:[^`<]*<)?\.\./(notebooks/\w+)", PAGE)

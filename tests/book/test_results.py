@@ -5,14 +5,16 @@ import io
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 from reference import results
 from small_book import ROOT
 
-from sce_lib.config import RunConfig
-from sce_lib.paths import ledger_root, paper_root
+from sce_lib.experiments.config import RunConfig
+from sce_lib.files import ledger_root
+from sce_lib.report import published
 
 SEPARATE = ("dataset", "protocol", "section", "profile")
 
@@ -39,7 +41,7 @@ def papers_numbers():
     """Return the paper's numbers as text, by data set, method and noise."""
     found = {}
     for number in (1, 2, 3):
-        with (paper_root() / f"table{number}.csv").open(newline="") as file:
+        with (Path(published.__file__).parent / f"table{number}.csv").open(newline="") as file:
             for row in csv.DictReader(file):
                 found[row["dataset"], row["method"], row["noise"]] = (row["mean"], row["std"])
     return found

@@ -11,10 +11,10 @@ from small_book import ROOT
 from typer.testing import CliRunner
 
 from sce_lib import cli
-from sce_lib.claims import NOT_TESTED, load_claims, verdicts
-from sce_lib.config import RunConfig
-from sce_lib.config.factors import change
-from sce_lib.ledger import Embedding, Ledger
+from sce_lib.experiments.config import RunConfig
+from sce_lib.experiments.config.factors import change
+from sce_lib.experiments.ledger import Embedding, Ledger
+from sce_lib.report.claims import NOT_TESTED, load_claims, verdicts
 
 CLAIMS = load_claims()
 EMBEDDING = Embedding(

@@ -1,4 +1,4 @@
-"""Dimensionality-driven learning: the estimate of dimensionality, and the state machine that acts on it."""
+"""Dimensionality-driven learning: the state machine that acts on the estimate of dimensionality."""
 
 import io
 import math
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from loss_cases import batch
 from torch.testing import assert_close
 
-from sce_lib.losses import D2L, CrossEntropy, SymmetricCrossEntropy, local_intrinsic_dimensionality
+from sce_lib.losses import D2L, CrossEntropy, SymmetricCrossEntropy
 
 FALLING = [8.0, 7.0, 6.0, 5.2, 5.0]
 
@@ -110,49 +110,3 @@ class TestStateMachine:
     def test_settings_out_of_range_are_named(self, name, value):
         with pytest.raises(ValueError, match=f"{name}={value}"):
             watched([], **{name: value})
-
-
-class TestDimensionality:
-    @settings(max_examples=25)
-    @given(n=st.integers(4, 40), width=st.integers(1, 8), seed=st.integers(0, 2**31), data=st.data())
-    def test_is_the_estimator_of_the_paper(self, n, width, seed, data):
-        k = data.draw(st.integers(2, n - 1))
-        points = np.random.default_rng(seed).normal(size=(n, width))
-        expected = []
-        for i in range(n):
-            distances = sorted(np.linalg.norm(points[i] - points[j]) for j in range(n) if j != i)[:k]
-            expected.append(-1 / np.mean([np.log(r / distances[-1]) for r in distances]))
-        ours = local_intrinsic_dimensionality(torch.as_tensor(points), k)
-        assert_close(ours, torch.tensor(expected, dtype=torch.float64), rtol=1e-9, atol=1e-9)
-
-    @pytest.mark.parametrize("dimension", [1, 2, 4, 8])
-    def test_finds_the_dimension_of_a_subspace(self, dimension):
-        generator = torch.Generator().manual_seed(dimension)
-        inner = torch.rand(2000, dimension, generator=generator)
-        basis = torch.linalg.qr(torch.randn(64, dimension, generator=generator)).Q
-        estimate = local_intrinsic_dimensionality(inner @ basis.T, k=20).mean().item()
-        assert estimate == pytest.approx(dimension, rel=0.2)
-
-    def test_scale_and_shape_do_not_matter(self):
-        features = torch.randn(64, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        ours = local_intrinsic_dimensionality(features)
-        assert_close(local_intrinsic_dimensionality(1e-3 * features.flatten(1) + 5), ours, rtol=1e-8, atol=0)
-
-    def test_copies_do_not_break_it(self):
-        features = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
-        features[1] = features[0]
-        estimate = local_intrinsic_dimensionality(features)
-        assert estimate.isfinite().all()
-        assert (estimate > 0).all()
-
-    def test_a_collapsed_network_has_no_dimension(self):
-        assert local_intrinsic_dimensionality(torch.zeros(64, 6)).isinf().all()
-
-    def test_leaves_the_features_gradient_alone(self):
-        features = torch.randn(32, 6, requires_grad=True)
-        assert not local_intrinsic_dimensionality(features).requires_grad
-
-    @pytest.mark.parametrize("k", [1, 20, 25])
-    def test_impossible_numbers_of_neighbours_are_refused(self, k):
-        with pytest.raises(ValueError, match=f"k={k}"):
-            local_intrinsic_dimensionality(torch.randn(20, 3), k)

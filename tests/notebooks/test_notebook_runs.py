@@ -13,8 +13,8 @@ import numpy as np
 import papermill
 import pytest
 
-from sce_lib import grids, sweep
-from sce_lib.ledger import Ledger, RunRecord
+from sce_lib.experiments import grids, sweep
+from sce_lib.experiments.ledger import Ledger, RunRecord
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -17,8 +17,8 @@ from IPython.utils.capture import capture_output
 from nbformat import NotebookNode
 from traitlets.config import Config
 
-from sce_lib.figures.style import written
-from sce_lib.grids import grid
+from sce_lib.experiments.config.parts import method_title
+from sce_lib.experiments.grids import grid
 
 ROOT = Path(__file__).resolve().parents[2]
 # Chapters of which every table is made again from the ledger.
@@ -184,7 +184,7 @@ def from_files(dataset: str) -> dict[tuple[str, str], list[float]]:
         path = ROOT / "data" / "ledger" / dataset / f"{config.run_id}.json"
         if path.exists():
             said = json.loads(path.read_text(encoding="utf-8"))
-            name = written(config.method.name)
+            name = method_title(config.method.name)
             found.setdefault((config.noise.slug, name), []).append(100 * said["record"]["last_accuracy"])
     return found
 

@@ -9,6 +9,8 @@ Input
     ``target`` holds either class indices (int64, the shape of the logits without their class dimension) or
     probabilities (floating point, the shape of the logits).
 
+    A formula in :math:`p_y` alone is, for probabilities, its expectation over the labels.
+
 Result
     One loss per sample, ``(N,)`` or ``(N, d1, ...)``. Half-precision logits are computed with, and
     answered, in float32, as autocast does for cross entropy. Class weights, ignored labels and the

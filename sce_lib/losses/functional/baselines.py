@@ -17,6 +17,9 @@ from sce_lib.losses.functional.inputs import (
     one_hot_like,
 )
 
+# How far a row's sum may be from 1; that of `sce_lib.noise`, which a test holds to.
+ROW_SUM_TOLERANCE = 1e-6
+
 
 def generalized_cross_entropy(
     logits: Tensor, target: Tensor, q: float = 0.7, truncation: float | None = None
@@ -27,11 +30,8 @@ def generalized_cross_entropy(
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64), or probabilities, shaped like ``logits``, over which the
-        expectation is taken.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`.
     q : float
         In (0, 1].
     truncation : float, optional
@@ -62,10 +62,8 @@ def label_smoothing(logits: Tensor, target: Tensor, epsilon: float = 0.1) -> Ten
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`.
     epsilon : float
         The share of the uniform distribution, in [0, 1].
 
@@ -93,10 +91,8 @@ def smooth_target(logits: Tensor, target: Tensor, epsilon: float = 0.1) -> Tenso
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``; only shape, dtype and device matter.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`; of the logits only shape, dtype and device matter.
     epsilon : float
         The share of the uniform distribution, in [0, 1].
 
@@ -126,10 +122,8 @@ def bootstrap(
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`.
     beta : float, optional
         Share of the given label, in [0, 1]. The authors' values are the default: 0.95 soft, 0.8 hard.
     hard : bool
@@ -166,11 +160,8 @@ def forward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64), or probabilities, shaped like ``logits``; those take an
-        intermediate tensor of K times the size of the logits.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`.
     T : Tensor or array
         Transition matrix, shape ``(K, K)``, ``T[i, j]`` the probability of label j where class i is true;
         rows sum to 1 (not checked here, but by :class:`sce_lib.losses.ForwardCorrection`).
@@ -183,8 +174,9 @@ def forward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
     Notes
     -----
     Patrini et al., CVPR 2017. Computed from logarithms throughout, so that the identity gives cross entropy
-    at any logits. A label that ``T`` rules out (a column of zeros) would have an infinite loss whatever the
-    network says; it gets the largest finite one, ``-log`` of the smallest normal number, and no gradient.
+    at any logits. Probabilities take an intermediate tensor of K times the size of the logits. A label that
+    ``T`` rules out (a column of zeros) would have an infinite loss whatever the network says; it gets the
+    largest finite one, ``-log`` of the smallest normal number, and no gradient.
 
     Examples
     --------
@@ -211,10 +203,8 @@ def backward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`.
     T : Tensor or array
         Transition matrix, shape ``(K, K)``, ``T[i, j]`` the probability of label j where class i is true;
         it must be invertible. It is inverted at every call; :class:`sce_lib.losses.BackwardCorrection` does
@@ -286,7 +276,7 @@ def check_transitions(T: Any, invertible: bool = False) -> Tensor:
     if not ((T >= 0) & (T <= 1)).all():
         raise ValueError(f"the entries of a transition matrix lie between 0 and 1, got\n{T}")
     sums = T.sum(1)
-    if (sums - 1).abs().max() > 1e-5:  # room for matrices that come in float32
+    if (sums - 1).abs().max() > ROW_SUM_TOLERANCE:
         row = int((sums - 1).abs().argmax())
         raise ValueError(
             f"row {row} of the transition matrix sums to {sums[row]:.6g} and not to 1; T[i, j] is the "

@@ -17,16 +17,13 @@ from sce_lib.losses.functional.inputs import (
 def normalized_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     r"""NCE, normalized cross entropy, :math:`\log p_y / \sum_k \log p_k` (Ma et al., ICML 2020).
 
-    Over all labels of one sample it sums to 1. "NCE+RCE" is a weighted :class:`sce_lib.losses.Sum` of it and
-    reverse cross entropy.
+    Over all labels of one sample it sums to 1. It takes at least 2 classes: with one it is 0/0. "NCE+RCE" is
+    a weighted :class:`sce_lib.losses.Sum` of it and reverse cross entropy.
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``, K at least 2: with one class it is 0/0.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64), or probabilities, shaped like ``logits``, over which the
-        expectation is taken.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`.
 
     Returns
     -------
@@ -51,11 +48,8 @@ def taylor_cross_entropy(logits: Tensor, target: Tensor, t: int = 2) -> Tensor:
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64), or probabilities, shaped like ``logits``, over which the
-        expectation is taken.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`.
     t : int
         Number of terms, at least 1.
 
@@ -89,11 +83,8 @@ def partially_huberised_cross_entropy(logits: Tensor, target: Tensor, tau: float
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64), or probabilities, shaped like ``logits``, over which the
-        expectation is taken.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`.
     tau : float
         At least 1, finite. The largest gradient with respect to :math:`p_y`.
 
@@ -126,11 +117,8 @@ def asymmetric_generalized_cross_entropy(
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64), or probabilities, shaped like ``logits``, over which the
-        expectation is taken.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`.
     a : float
         Finite, at least 0.
     q : float
@@ -166,10 +154,8 @@ def jensen_shannon(logits: Tensor, target: Tensor, pi: float = 0.5) -> Tensor:
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`.
     pi : float
         The target's share, strictly between 0 and 1. Towards 0 the difference of entropies loses digits in
         proportion to ``1/pi``; the published values are 0.1 and more.

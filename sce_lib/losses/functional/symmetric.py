@@ -22,10 +22,8 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`.
 
     Returns
     -------
@@ -49,10 +47,8 @@ def reverse_cross_entropy(logits: Tensor, target: Tensor, *, A: float = PAPER_LO
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`.
     A : float
         What stands for ``log 0``; finite and below 0.
 
@@ -86,10 +82,8 @@ def symmetric_cross_entropy(
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`.
     alpha, beta : float
         Weights of cross entropy and of reverse cross entropy; finite, at least 0.
     A : float
@@ -122,10 +116,8 @@ def mean_absolute_error(logits: Tensor, target: Tensor) -> Tensor:
 
     Parameters
     ----------
-    logits : Tensor
-        Shape ``(N, K)`` or ``(N, K, d1, ...)``.
-    target : Tensor
-        Class indices ``(N, d1, ...)`` (int64) or probabilities, shaped like ``logits``.
+    logits, target : Tensor
+        See :mod:`sce_lib.losses.functional`.
 
     Returns
     -------

@@ -1,0 +1,147 @@
+"""The application, and the commands that are no group's: runs, noise, the check of an installation."""
+
+import platform
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import sce_lib
+from sce_lib.cli.common import (
+    DatasetOption,
+    DeviceOption,
+    LedgerOption,
+    NoiseOption,
+    ProfileOption,
+    ProtocolOption,
+    SectionOption,
+    SeedsOption,
+    stop,
+)
+from sce_lib.cli.installation import installed
+from sce_lib.cli.ledger import ledger_app
+from sce_lib.cli.sweep import sweep_command
+
+app = typer.Typer(help="Symmetric cross entropy: train runs, look at the ledger.", no_args_is_help=True)
+noise_app = typer.Typer(help="Noisy labels, as a run sees them.", no_args_is_help=True)
+app.add_typer(ledger_app, name="ledger")
+app.add_typer(noise_app, name="noise")
+app.command("sweep")(sweep_command)
+
+
+@app.command("run")
+def run_command(
+    dataset: DatasetOption = "digits",
+    method: Annotated[
+        str, typer.Option(help="ce, sl, rce, mae, gce, lsr, bootstrap, forward, 5ce, ...")
+    ] = "sl",
+    noise: NoiseOption = "symmetric-0.4",
+    profile: ProfileOption = "smoke",
+    protocol: ProtocolOption = "paper",
+    section: SectionOption = None,
+    seeds: SeedsOption = 1,
+    device: DeviceOption = "auto",
+    threads: Annotated[int, typer.Option(help="threads of torch on the CPU")] = 1,
+    folder: LedgerOption = None,
+    config: Annotated[
+        Path | None, typer.Option(help="a RunConfig as JSON, in place of the options above")
+    ] = None,
+) -> None:
+    """Train one run (or one a seed) and put its record in the ledger; a run that is there is left alone."""
+    from sce_lib.experiments.config import RunConfig
+    from sce_lib.experiments.ledger import Ledger
+
+    ledger = Ledger(folder)
+    try:
+        if seeds < 1:
+            raise ValueError(f"--seeds is how many runs to make, at least 1, not {seeds}")
+        if config is not None:
+            runs = [RunConfig.model_validate_json(config.read_text())]
+        else:
+            runs = [
+                RunConfig.preset(dataset, method, noise, protocol, profile, section, seed)  # type: ignore[arg-type]
+                for seed in range(seeds)
+            ]
+        from sce_lib.experiments import sweep  # torch takes seconds: a slip is answered before
+
+        sweep.require_images_at_hand(runs, ledger)
+        for one in runs:
+            record = sweep.ensure(one, ledger, device, threads)
+            typer.echo(
+                f"{one.run_id}: last {record.last_accuracy:.4f}, best {record.best_accuracy:.4f} "
+                f"(epoch {record.best_epoch}), {record.provenance.seconds:.0f} s\n{ledger.path(one)}"
+            )
+    except (ValueError, OSError, ArithmeticError) as error:
+        raise stop(error) from error
+
+
+@noise_app.command("export")
+def noise_export(
+    out: Annotated[Path, typer.Argument(help="file to write: .csv or .npz")],
+    dataset: DatasetOption = "digits",
+    noise: NoiseOption = "symmetric-0.4",
+    protocol: ProtocolOption = "paper",
+    profile: ProfileOption = "full",
+    seed: Annotated[int, typer.Option(help="the run's seed")] = 0,
+) -> None:
+    """Write a run's labels, clean and noisy, to a file that others can use."""
+    import torch
+
+    from sce_lib import noise as label_noise
+    from sce_lib.experiments.config import RunConfig
+    from sce_lib.experiments.training.task import prepare
+
+    try:
+        config = RunConfig.preset(dataset, "ce", noise, protocol, profile, seed=seed)  # type: ignore[arg-type]
+        task = prepare(config, torch.device("cpu"))
+        label_noise.export(task.noisy, out)
+    except (ValueError, OSError) as error:
+        raise stop(error) from error
+    flipped = int(task.flipped.sum())
+    typer.echo(f"{out}: {len(task.labels)} labels, {flipped} flipped")
+
+
+@app.command("check-env")
+def check_env(
+    device: DeviceOption = "auto",
+    compiling: Annotated[
+        bool,
+        typer.Option("--compile/--no-compile", help="whether torch.compile is tried too, a minute or two"),
+    ] = True,
+) -> None:
+    """Say what is installed, what an extra would add, where things lie, and whether training is right here.
+
+    Exits with 1 if a check of the device fails; what is not installed is no failure.
+    """
+    import tempfile
+
+    import torch
+
+    from sce_lib.experiments.config import RunConfig
+    from sce_lib.experiments.selfcheck import self_check
+    from sce_lib.experiments.training import resolve_device, train
+    from sce_lib.files import data_root, ledger_root
+
+    typer.echo(f"OK   python {platform.python_version()}, sce-lib {sce_lib.__version__}")
+    for line in installed():
+        typer.echo(line)
+    typer.echo(f"     data sets in {data_root()}\n     records in {ledger_root()}")
+    complete = True
+    try:
+        where = resolve_device(device)
+        with tempfile.TemporaryDirectory() as folder:
+            config = RunConfig.preset("digits", "sl", "symmetric-0.4", profile="smoke")
+            record = train(config, where, checkpoints=folder, progress=False)
+    except (ValueError, RuntimeError) as error:
+        raise stop(error) from error
+    typer.echo(
+        f"OK   trained on {torch.device(where)}: SL on digits, 40 % symmetric noise, "
+        f"test accuracy {record.last_accuracy:.3f} in {record.provenance.seconds:.1f} s"
+    )
+    for check in self_check(where, compiling):
+        complete &= check.passed
+        typer.echo(f"{'OK  ' if check.passed else 'FAIL'} {check.name}: {check.numbers}")
+    if not torch.cuda.is_available():
+        typer.echo("     torch sees no CUDA device here: nothing above was checked on one")
+    if not complete:
+        raise typer.Exit(1)

@@ -1,0 +1,44 @@
+"""What of this package's dependencies is installed, by extra."""
+
+import importlib.metadata
+import re
+from collections.abc import Iterator
+
+# What each extra is for; which packages it brings, the package's own metadata say.
+EXTRAS = {
+    "data": "images and data sets",
+    "experiments": "runs, sweeps and the ledger",
+    "report": "figures, tables and verdicts",
+    "book": "executing the chapters and rendering the book",
+    "cluster": "sweeps on other machines",
+    "test": "the project's own tests",
+}
+_REQUIREMENT = re.compile(r"""(?P<name>[\w.-]+)[^;]*(;.*extra == ['"](?P<extra>[\w-]+)['"])?""")
+
+
+def requirements() -> dict[str, list[str]]:
+    """Return the packages that each extra brings itself; those that are always needed under ``""``."""
+    found: dict[str, list[str]] = {}
+    for line in importlib.metadata.requires("sce-lib") or []:
+        match = _REQUIREMENT.match(line)
+        assert match is not None  # the metadata are well-formed: pip has read them
+        if match["name"] != "sce-lib":
+            found.setdefault(match["extra"] or "", []).append(match["name"])
+    return found
+
+
+def installed() -> Iterator[str]:
+    """Yield a line for what is always needed and for each extra: versions, or what it would add."""
+    brought = requirements()
+    for extra in ("", *EXTRAS):
+        there, absent = [], []
+        for name in brought.get(extra, []):
+            try:
+                there.append(f"{name} {importlib.metadata.version(name)}")
+            except importlib.metadata.PackageNotFoundError:
+                absent.append(name)
+        title = f"extra {extra} ({EXTRAS[extra]})" if extra else "losses, noise, models"
+        if not absent:
+            yield f"OK   {title}: {', '.join(there)}"
+        else:
+            yield f"     {title}: pip install 'sce-lib[{extra}]' would add {', '.join(absent)}"

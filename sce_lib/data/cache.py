@@ -1,0 +1,169 @@
+"""Arrays kept on disk: made once, checked on every read, made again when damaged or out of date."""
+
+import hashlib
+import io
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import PIL
+import torch
+from filelock import FileLock
+
+from sce_lib.data.core import ImageData, hash_tensors
+from sce_lib.data.sampling import PixelStatistics, pixel_statistics
+from sce_lib.data.trees import walk
+from sce_lib.files import cache_root, set_aside, write_atomically
+
+# Raise it when the same tree comes to be decoded differently.
+_DECODER = 1
+_READ_ERRORS = (OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile)
+_IMAGES = ("train_images", "train_labels", "test_images", "test_labels")
+_STATISTICS = ("mean", "std", "pixel_mean")
+
+Arrays = dict[str, np.ndarray]
+T = TypeVar("T")
+
+
+def cached_tree(
+    tree: Path, name: str, official: tuple[str, ...] | None, build: Callable[[], ImageData]
+) -> ImageData:
+    """Return what `build` decodes from a tree, from the cache if the tree is unchanged since.
+
+    Parameters
+    ----------
+    tree : Path
+        The folder or zip that the arrays come from.
+    name : str
+        The data set's name.
+    official : tuple of str, optional
+        The class names that `build` was told.
+    build : callable
+        Decodes the tree.
+    """
+    return _remember(f"{name}-{_tree_key(tree, name, official)}", build, _pack_images, _unpack_images)
+
+
+def training_statistics(data: ImageData) -> PixelStatistics:
+    """Return `pixel_statistics` of the training images, kept on disk by the data's fingerprint.
+
+    Examples
+    --------
+    >>> from sce_lib.data import load_dataset
+    >>> training_statistics(load_dataset("digits")).pixel_mean.shape
+    torch.Size([8, 8, 1])
+    """
+    return cached_statistics(data.fingerprint, lambda: pixel_statistics(data.train_images))
+
+
+def cached_statistics(key: str, compute: Callable[[], PixelStatistics]) -> PixelStatistics:
+    """Return pixel statistics from the cache, or compute and keep them.
+
+    Parameters
+    ----------
+    key : str
+        What decides them, as a hexadecimal hash.
+    compute : callable
+        Makes them.
+    """
+    return _remember(f"pixels-{key[:32]}", compute, _pack_statistics, _unpack_statistics)
+
+
+def _remember(
+    stem: str, build: Callable[[], T], pack: Callable[[T], Arrays], unpack: Callable[[Arrays], T]
+) -> T:
+    """Read ``<cache>/decoded/<stem>.npz``, or build it, once among all processes that want it at once."""
+    file = cache_root() / "decoded" / f"{stem}.npz"
+    lock = FileLock(file.with_suffix(".lock"))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        # A cache that cannot be written costs time, nothing else.
+        warnings.warn(f"{file.parent} cannot be written ({error}); {stem} will be made again", stacklevel=3)
+        found = _load(file, unpack)
+        return build() if found is None else found
+    try:
+        value = _load(file, unpack)
+        if value is None:
+            value = build()
+            _store(file, pack(value))
+        return value
+    finally:
+        lock.release()
+
+
+def _load(file: Path, unpack: Callable[[Arrays], T]) -> T | None:
+    if not file.exists():
+        return None
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            return unpack(dict(stored))
+    except _READ_ERRORS as error:
+        set_aside(file, str(error))
+        return None
+
+
+def _store(file: Path, arrays: Arrays) -> None:
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    try:
+        write_atomically(file, content.getvalue())
+    except OSError as error:
+        warnings.warn(f"{file} cannot be written ({error}); it will be made again", stacklevel=4)
+
+
+def _pack_images(data: ImageData) -> Arrays:
+    words = {key: np.array(getattr(data, key)) for key in ("name", "classes", "source", "fingerprint")}
+    return words | {key: getattr(data, key).numpy() for key in _IMAGES}
+
+
+def _unpack_images(stored: Arrays) -> ImageData:
+    data = ImageData(
+        name=str(stored["name"]),
+        **{key: torch.from_numpy(stored[key]) for key in _IMAGES},
+        classes=tuple(str(c) for c in stored["classes"]),
+        source=str(stored["source"]),
+    )
+    _check_sum(data.fingerprint, stored["fingerprint"])
+    return data
+
+
+def _pack_statistics(statistics: PixelStatistics) -> Arrays:
+    tensors = {key: getattr(statistics, key) for key in _STATISTICS}
+    return {"sum": np.array(hash_tensors(*tensors.values()))} | {k: t.numpy() for k, t in tensors.items()}
+
+
+def _unpack_statistics(stored: Arrays) -> PixelStatistics:
+    tensors = [torch.from_numpy(stored[key]) for key in _STATISTICS]
+    _check_sum(hash_tensors(*tensors), stored["sum"])
+    return PixelStatistics(*tensors)
+
+
+def _check_sum(computed: str, stored: np.ndarray) -> None:
+    if computed != str(stored):
+        raise ValueError("its sum does not fit its arrays")
+
+
+def _tree_key(tree: Path, name: str, official: tuple[str, ...] | None) -> str:
+    """Hash what the decoded arrays depend on, but not the path, so that a moved zip keeps its cache."""
+    digest = hashlib.sha256(repr((_DECODER, PIL.__version__, name, official)).encode())
+    if tree.is_dir():
+        for member in walk(tree):
+            digest.update(repr((member, _state(tree / member))).encode())
+    else:
+        with tree.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:32]
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes when a file does: reading all of them would cost nearly as much as decoding."""
+    if path.is_dir() or not path.exists():
+        return None
+    state = path.stat()
+    # A modification time can be set back, the change time cannot.
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns

@@ -1,0 +1,133 @@
+"""What a data set is: its arrays, their fingerprint, and the errors raised for bad ones."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+class DatasetError(ValueError):
+    """The data are there but cannot be used: a broken image, a wrong size, a malformed file, a bad name."""
+
+
+class DatasetNotFound(FileNotFoundError):
+    """The data are neither on disk nor to be downloaded; the message says what was looked for and where."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData:
+    """A data set of images that fits in memory.
+
+    Parameters
+    ----------
+    name : str
+        The name it was loaded by.
+    train_images, test_images : Tensor
+        uint8, ``(N, H, W, C)`` with C = 1 (grayscale) or 3 (RGB), values 0 to 255; one size for both splits.
+    train_labels, test_labels : Tensor
+        int64, ``(N,)``, class ids from 0 to ``num_classes - 1``.
+    classes : tuple of str
+        The class names; a label is a place in it.
+    source : str
+        What the arrays were read from, such as ``"torchvision MNIST"`` or ``"image tree (JPEG)"``.
+
+    Attributes
+    ----------
+    fingerprint : str
+        SHA-256 (hexadecimal) of the four arrays with their shapes. It is computed, not given, and equal
+        wherever the images and labels are equal.
+
+    Raises
+    ------
+    DatasetError
+        If a dtype, a shape or a label is not as described above.
+
+    Examples
+    --------
+    >>> from sce_lib.data import load_dataset
+    >>> data = load_dataset("digits")
+    >>> data.train_images.shape, data.num_classes, data.image_shape
+    (torch.Size([1297, 8, 8, 1]), 10, (8, 8, 1))
+    """
+
+    name: str
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    classes: tuple[str, ...]
+    source: str
+    fingerprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        for split in ("train", "test"):
+            self._check_split(split, getattr(self, f"{split}_images"), getattr(self, f"{split}_labels"))
+        if self.train_images.shape[1:] != self.test_images.shape[1:]:
+            raise DatasetError(
+                f"{self.name}: training images are {tuple(self.train_images.shape[1:])} and test images "
+                f"{tuple(self.test_images.shape[1:])} (height, width, channels); they must be alike."
+            )
+        arrays = (self.train_images, self.train_labels, self.test_images, self.test_labels)
+        object.__setattr__(self, "fingerprint", hash_tensors(*arrays))
+
+    def _check_split(self, split: str, images: Tensor, labels: Tensor) -> None:
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
+            raise DatasetError(
+                f"{self.name}: {split} images must be uint8 (N, H, W, 1 or 3), "
+                f"got {images.dtype} {tuple(images.shape)}."
+            )
+        if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
+            raise DatasetError(
+                f"{self.name}: {split} labels must be int64 ({len(images)},), one for each image, "
+                f"got {labels.dtype} {tuple(labels.shape)}."
+            )
+        if images.numel() == 0:
+            raise DatasetError(f"{self.name}: the {split} split is empty, {tuple(images.shape)}.")
+        outside = (labels < 0) | (labels >= len(self.classes))
+        if outside.any():
+            place = int(outside.nonzero()[0])
+            raise DatasetError(
+                f"{self.name}: {split} label {int(labels[place])} at index {place} is not a class id; "
+                f"there are {len(self.classes)} classes, 0 to {len(self.classes) - 1}."
+            )
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.classes)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image."""
+        height, width, channels = self.train_images.shape[1:]
+        return height, width, channels
+
+
+def hash_tensors(*tensors: Tensor) -> str:
+    """Return the SHA-256 of the tensors' dtypes, shapes and values, wherever they lie in memory.
+
+    Parameters
+    ----------
+    *tensors : Tensor
+        Of any shape and on any device.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> hash_tensors(torch.arange(3)) == hash_tensors(torch.arange(6)[:3])
+    True
+    >>> hash_tensors(torch.zeros(2, 3)) == hash_tensors(torch.zeros(3, 2))
+    False
+    """
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        array = tensor.detach().cpu().contiguous().numpy()
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(array.data)
+    return digest.hexdigest()

@@ -1,0 +1,203 @@
+"""The named data sets: scikit-learn's digits and what torchvision reads and downloads."""
+
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from sce_lib.data.core import DatasetError, ImageData
+from sce_lib.data.sampling import class_quotas
+from sce_lib.files import cache_root
+
+DIGITS_TEST_SIZE = 500
+_PROBE_SECONDS = 10
+
+
+class IncompleteFiles(DatasetError):
+    """Some of torchvision's files are missing or damaged: a new download would mend that."""
+
+
+@dataclass(frozen=True)
+class Official:
+    """A data set that torchvision knows.
+
+    Parameters
+    ----------
+    torchvision_name : str
+        The name of torchvision's class.
+    folder : str
+        Where its files lie below the root.
+    classes : tuple of str
+        The class names in their official order.
+    """
+
+    torchvision_name: str
+    folder: str
+    classes: tuple[str, ...]
+
+    @property
+    def reader(self) -> Any:
+        """The torchvision class.
+
+        Raises
+        ------
+        DatasetError
+            If torchvision is not installed, or does not fit the torch that is.
+        """
+        try:
+            import torchvision
+        except (ImportError, RuntimeError) as error:
+            raise DatasetError(
+                f"{self.torchvision_name} is read and downloaded by torchvision, which cannot be imported "
+                f"here ({error}): pip install 'sce-lib[data]', in the version that belongs to this torch. "
+                "Images as a folder or zip need none."
+            ) from error
+        return getattr(torchvision.datasets, self.torchvision_name)
+
+
+_FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag")
+_CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_CIFAR100 = """
+    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly
+    camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup
+    dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower
+    leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid
+    otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray
+    road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
+    sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle
+    wardrobe whale willow_tree wolf woman worm
+"""
+OFFICIAL: dict[str, Official] = {
+    "mnist": Official("MNIST", "MNIST/raw", tuple("0123456789")),
+    "fashion_mnist": Official("FashionMNIST", "FashionMNIST/raw", (*_FASHION, "Ankle boot")),
+    "cifar10": Official("CIFAR10", "cifar-10-batches-py", _CIFAR10),
+    "cifar100": Official("CIFAR100", "cifar-100-python", tuple(_CIFAR100.split())),
+}
+
+
+def load_digits() -> ImageData:
+    """Return scikit-learn's 1,797 real 8×8 digits, 1,297 for training and 500 for testing.
+
+    Values 0 to 16 are scaled to 0 to 255. The split is stratified and fixed: of each class every third or
+    fourth image, evenly spaced, is for testing, so that all writers are in both splits and no random number
+    generator is needed.
+    """
+    # Imported here: it takes more than a second, and no other data set needs it.
+    from sklearn.datasets import load_digits as sklearn_digits
+
+    digits = sklearn_digits()
+    images = (digits.images.astype(np.int64) * 255 + 8) // 16
+    labels = digits.target.astype(np.int64)
+    testing = np.zeros(len(labels), dtype=bool)
+    for label, quota in enumerate(class_quotas(np.bincount(labels), DIGITS_TEST_SIZE)):
+        members = np.flatnonzero(labels == label)
+        testing[members[(2 * np.arange(quota) + 1) * len(members) // (2 * quota)]] = True
+    pixels = torch.from_numpy(images.astype(np.uint8)).unsqueeze(-1)
+    targets, test = torch.from_numpy(labels), torch.from_numpy(testing)
+    return ImageData(
+        name="digits",
+        train_images=pixels[~test],
+        train_labels=targets[~test],
+        test_images=pixels[test],
+        test_labels=targets[test],
+        classes=tuple("0123456789"),
+        source="scikit-learn digits",
+    )
+
+
+def files_of(reader: Any, root: Path) -> dict[Path, str | None]:
+    """Return the unpacked files that a torchvision class reads, each with its MD5 sum where one is known."""
+    if hasattr(reader, "resources"):
+        raw = root / reader.__name__ / "raw"
+        return {raw / name.removesuffix(".gz"): None for name, _ in reader.resources}
+    entries = [*reader.train_list, *reader.test_list, (reader.meta["filename"], reader.meta["md5"])]
+    return {root / reader.base_folder / name: md5 for name, md5 in entries}
+
+
+def read_official(name: str, root: Path) -> ImageData | None:
+    """Read torchvision's files below root; None if there are none.
+
+    Raises
+    ------
+    IncompleteFiles
+        If only some of the files are there, or one has not its MD5 sum.
+    DatasetError
+        If they cannot be read.
+    """
+    official = OFFICIAL[name]
+    if not (root / official.folder).is_dir():  # asked before torchvision is, which a run may do without
+        return None
+    files = files_of(official.reader, root)
+    if not any(file.exists() for file in files):
+        return None
+    from torchvision.datasets.utils import check_integrity
+
+    bad = [file for file, md5 in files.items() if not check_integrity(file, md5)]
+    if bad:
+        state = "does not have its MD5 sum" if bad[0].exists() else "is missing"
+        raise IncompleteFiles(
+            f"{name}: {bad[0]} {state}. Put the official file there, or remove {bad[0].parent}."
+        )
+    try:
+        train, test = (official.reader(root, train=train, download=False) for train in (True, False))
+        (train_images, train_labels), (test_images, test_labels) = _arrays(train), _arrays(test)
+    except (OSError, EOFError, ValueError, KeyError, AssertionError, RuntimeError, TypeError) as error:
+        folder = next(iter(files)).parent
+        raise DatasetError(f"{name}: the files in {folder} cannot be read, remove them: {error!r}") from error
+    return ImageData(
+        name=name,
+        train_images=train_images,
+        train_labels=train_labels,
+        test_images=test_images,
+        test_labels=test_labels,
+        classes=official.classes,
+        source=f"torchvision {official.torchvision_name}",
+    )
+
+
+def _arrays(split: Any) -> tuple[Tensor, Tensor]:
+    images, labels = torch.as_tensor(split.data), torch.as_tensor(split.targets, dtype=torch.int64)
+    return (images.unsqueeze(-1) if images.ndim == 3 else images).contiguous(), labels
+
+
+def download_official(name: str, root: Path) -> str | None:
+    """Let torchvision download and unpack a data set; return None, or what kept it from doing so.
+
+    An archive that already lies where torchvision would put it is checked and unpacked without a network.
+    """
+    try:
+        reader = OFFICIAL[name].reader
+        if not _archive_present(reader, root):
+            _probe(reader)
+        locks = cache_root() / "decoded"
+        locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / f"{name}.download.lock"):
+            reader(root, train=True, download=True)
+    except (OSError, RuntimeError, DatasetError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _archive_present(reader: Any, root: Path) -> bool:
+    if hasattr(reader, "resources"):
+        return all((root / reader.__name__ / "raw" / name).is_file() for name, _ in reader.resources)
+    return (root / reader.filename).is_file()
+
+
+def _probe(reader: Any) -> None:
+    """Fail within seconds where there is no network: torchvision sets no time limit of its own."""
+    urls = (
+        [m + reader.resources[0][0] for m in reader.mirrors] if hasattr(reader, "mirrors") else [reader.url]
+    )
+    for url in urls:
+        try:
+            with urllib.request.urlopen(url, timeout=_PROBE_SECONDS):
+                return
+        except OSError as error:
+            last = error
+    raise last

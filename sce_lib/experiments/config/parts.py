@@ -1,0 +1,361 @@
+"""The parts of a run's config: noise, method, network, optimisation, augmentation."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Protocol = Literal["paper", "released"]
+Profile = Literal["smoke", "laptop", "full"]
+Section = Literal["5.1", "5.2", "5.3"]
+Rate = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+Floor = Annotated[float, Field(lt=0.0)]
+
+# What the paper does not write in capitals.
+_TITLES = {
+    "bootstrap": "Bootstrap",
+    "forward": "Forward",
+    "backward": "Backward",
+    "forward+sl": "Forward+SL",
+}
+
+
+class Part(BaseModel):
+    """Base of every part of a config: frozen, and no key goes unnoticed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def explain(error: Exception) -> str:
+    """Return an error's message; pydantic's as a line for each value that is wrong.
+
+    Examples
+    --------
+    >>> try:
+    ...     Noise(kind="symmetric", rate=2)
+    ... except ValueError as error:
+    ...     print(explain(error))
+    rate: Input should be less than or equal to 1, not 2
+    """
+    if not isinstance(error, ValidationError):
+        return str(error)
+    lines = []
+    for problem in error.errors(include_url=False):
+        place = ".".join(map(str, problem["loc"]))
+        message = problem["msg"].removeprefix("Value error, ")
+        own = problem["type"] in ("value_error", "json_invalid")  # these say themselves what was given
+        lines.append(f"{place}: {message}" + ("" if own else f", not {problem['input']!r}"))
+    return "\n     ".join(line.removeprefix(": ") for line in lines)
+
+
+def method_title(slug: str) -> str:
+    """Return a method's short name as the paper writes it.
+
+    Examples
+    --------
+    >>> method_title("forward+sl"), method_title("2ce")
+    ('Forward+SL', '2CE')
+    """
+    return _TITLES.get(slug, slug.upper())
+
+
+class Noise(Part):
+    """How the training labels are corrupted.
+
+    Parameters
+    ----------
+    kind : {"none", "symmetric", "asymmetric", "human"}
+        A rate of 0 is always written as ``"none"``, so that clean labels have one name.
+    rate : float
+        Portion of labels to flip, in [0, 1] (per source class for asymmetric noise).
+    variant : {"paper", "released"}
+        Whose flips: the paper's text or its released code.
+    noise_seed : int, optional
+        Seed of the flips; the run's own seed where it is not given.
+    exact : bool
+        Whether each class gets its rounded count of flips, or independent draws.
+    label_set : str, optional
+        Which human labels, for ``kind="human"``: ``"worse_label"``, say.
+
+    Examples
+    --------
+    >>> Noise(kind="symmetric", rate=0.4).slug
+    'symmetric-0.4'
+    >>> Noise(kind="symmetric", rate=0.0) == Noise()
+    True
+    """
+
+    kind: Literal["none", "symmetric", "asymmetric", "human"] = "none"
+    rate: Rate = 0.0
+    variant: Protocol = "paper"
+    noise_seed: int | None = Field(default=None, ge=0)
+    exact: bool = True
+    label_set: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name_for_clean(cls, values: Any) -> Any:
+        kinds = ("none", "symmetric", "asymmetric")
+        if not isinstance(values, dict) or values.get("kind", "none") not in kinds or values.get("rate"):
+            return values
+        idle = ("kind", "rate", "variant", "noise_seed", "exact")
+        return {key: value for key, value in values.items() if key not in idle}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Noise":
+        if self.kind == "none" and self.rate:
+            raise ValueError(f"noise of kind 'none' has rate 0, not {self.rate}; name a kind")
+        if self.kind == "human" and self.label_set is None:
+            raise ValueError("human noise needs a label_set, 'worse_label' for instance")
+        if self.kind == "human" and self.rate:
+            raise ValueError(f"human noise has the rate that people gave it; leave rate out, not {self.rate}")
+        if self.kind != "human" and self.label_set is not None:
+            raise ValueError(f"label_set {self.label_set!r} belongs to human noise, not to {self.kind}")
+        return self
+
+    @property
+    def slug(self) -> str:
+        """A short name, ``symmetric-0.4`` or ``clean``."""
+        if self.kind == "none":
+            return "clean"
+        return f"human-{self.label_set}" if self.kind == "human" else f"{self.kind}-{self.rate:g}"
+
+    @property
+    def title(self) -> str:
+        """The noise in words, ``40 % symmetric noise``.
+
+        Examples
+        --------
+        >>> Noise(kind="human", label_set="worse_label").title, Noise().title
+        ('human labels (worse_label)', 'clean labels')
+        """
+        titles = {"none": "clean labels", "human": f"human labels ({self.label_set})"}
+        return titles.get(self.kind, f"{100 * self.rate:g} % {self.kind} noise")
+
+
+class NamedMethod(Part):
+    """Base of the methods, each of which has a `name`."""
+
+    name: str
+
+    @property
+    def slug(self) -> str:
+        """The short name that `RunConfig.preset` takes: ``sl``, ``2ce``, ``d2l+sl``.
+
+        Examples
+        --------
+        >>> CE(scale=2.0).slug, GCE(q=0.7).slug
+        ('2ce', 'gce')
+        """
+        return self.name
+
+    @property
+    def title(self) -> str:
+        """The short name as the paper writes it: ``SL``, ``2CE``, ``D2L+SL``."""
+        return method_title(self.slug)
+
+
+class ScaledMethod(NamedMethod):
+    """A method whose loss is multiplied by `scale`."""
+
+    scale: Positive = 1.0
+
+    @property
+    def slug(self) -> str:
+        """The short name with the factor before it: ``2ce``."""
+        return ("" if self.scale == 1.0 else f"{self.scale:g}") + self.name
+
+
+class CE(ScaledMethod):
+    """Cross entropy, Eq. (1), times `scale` (the ablations' 2CE, 5CE and 6CE)."""
+
+    name: Literal["ce"] = "ce"
+
+
+class RCE(ScaledMethod):
+    """Reverse cross entropy, Eq. (5), times `scale`."""
+
+    name: Literal["rce"] = "rce"
+    A: Floor
+
+
+class SL(NamedMethod):
+    """Symmetric cross entropy learning, Eq. (7)."""
+
+    name: Literal["sl"] = "sl"
+    alpha: NonNegative
+    beta: NonNegative
+    A: Floor
+
+
+class MAE(NamedMethod):
+    """Mean absolute error, §4.3."""
+
+    name: Literal["mae"] = "mae"
+
+
+class GCE(NamedMethod):
+    """Generalized cross entropy, truncated below probability `truncation` where that is given."""
+
+    name: Literal["gce"] = "gce"
+    q: Annotated[float, Field(gt=0.0, le=1.0)]
+    truncation: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+
+
+class LSR(NamedMethod):
+    """Label smoothing: cross entropy against (1 - epsilon) of the label and epsilon of the uniform law."""
+
+    name: Literal["lsr"] = "lsr"
+    epsilon: Rate
+
+
+class Bootstrap(NamedMethod):
+    """Bootstrap: `beta` of the given label and 1 - `beta` of the network's own."""
+
+    name: Literal["bootstrap"] = "bootstrap"
+    beta: Rate
+    hard: bool
+
+
+class Forward(NamedMethod):
+    """Forward correction by the true transition matrix, or by the identity as the released code has it."""
+
+    name: Literal["forward"] = "forward"
+    matrix: Literal["true", "identity"]
+
+
+class Backward(NamedMethod):
+    """Backward correction by the true transition matrix."""
+
+    name: Literal["backward"] = "backward"
+
+
+class D2L(NamedMethod):
+    """Dimensionality-driven learning; with `alpha`, `beta` and `A` its cross entropy is replaced by SL."""
+
+    name: Literal["d2l"] = "d2l"
+    window: Annotated[int, Field(ge=2)]
+    first_epoch: Annotated[int, Field(ge=0)]
+    alpha: NonNegative = 1.0
+    beta: NonNegative = 0.0
+    A: Floor | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> "D2L":
+        if self.A is None and (self.alpha, self.beta) != (1.0, 0.0):
+            raise ValueError(f"D2L with alpha {self.alpha} and beta {self.beta} is D2L with SL: give A too")
+        return self
+
+    @property
+    def slug(self) -> str:
+        """``d2l``, or ``d2l+sl`` where its cross entropy is replaced."""
+        return self.name if self.A is None else f"{self.name}+sl"
+
+
+class ForwardSL(NamedMethod):
+    """Forward correction plus `beta` times RCE, §5.2."""
+
+    name: Literal["forward+sl"] = "forward+sl"
+    matrix: Literal["true", "identity"]
+    beta: NonNegative
+    A: Floor
+
+
+class LSRSL(NamedMethod):
+    """SL on smoothed labels, §5.2."""
+
+    name: Literal["lsr+sl"] = "lsr+sl"
+    epsilon: Rate
+    alpha: NonNegative
+    beta: NonNegative
+    A: Floor
+
+
+class NCERCE(NamedMethod):
+    """Normalized cross entropy times `alpha` plus RCE times `beta`."""
+
+    name: Literal["nce+rce"] = "nce+rce"
+    alpha: NonNegative
+    beta: NonNegative
+    A: Floor
+
+
+Method = Annotated[
+    CE | RCE | SL | MAE | GCE | LSR | Bootstrap | Forward | Backward | D2L | ForwardSL | LSRSL | NCERCE,
+    Field(discriminator="name"),
+]
+
+
+class Model(Part):
+    """Which network: a name known to `sce_lib.models`, and its width (1 is the paper's)."""
+
+    name: str
+    width: Positive = 1.0
+    pretrained: bool = False
+
+
+class Optimisation(Part):
+    """SGD with momentum, a step schedule, and the details in which text and released code differ.
+
+    Parameters
+    ----------
+    lr, momentum, weight_decay : float
+        As torch's SGD has them.
+    fc1_weight_decay : float, optional
+        Weight decay of the first dense layer (weights and bias, as in the released code), in place of
+        `weight_decay`.
+    decay_kernels_only : bool
+        Whether biases and BatchNorm are spared from `weight_decay`.
+    lr_decay : float
+        The learning rate of step t is divided by ``1 + lr_decay * t`` (Keras' ``decay``).
+    milestones : tuple of int
+        Epochs, counted from 0, at which the learning rate falls to a tenth.
+    milestones_late : bool
+        Whether it falls one epoch after each milestone, as in the released code.
+    epochs, batch_size : int
+        Length of training and size of a mini-batch.
+    """
+
+    lr: Positive
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    weight_decay: NonNegative = 0.0
+    fc1_weight_decay: NonNegative | None = None
+    decay_kernels_only: bool = False
+    lr_decay: NonNegative = 0.0
+    milestones: tuple[int, ...] = ()
+    milestones_late: bool = False
+    epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=2)] = 128
+
+    @model_validator(mode="after")
+    def _milestones_ascend(self) -> "Optimisation":
+        if list(self.milestones) != sorted(set(self.milestones)) or any(m < 1 for m in self.milestones):
+            raise ValueError(f"milestones ascend from 1 on; {self.milestones} do not")
+        return self
+
+    def learning_rate(self, epoch: int, step: int) -> float:
+        """Return the learning rate of a step (counted over the whole run) in an epoch, both from 0.
+
+        Examples
+        --------
+        >>> sgd = Optimisation(lr=1.0, milestones=(2, 4), epochs=5)
+        >>> [round(sgd.learning_rate(epoch, step=0), 3) for epoch in range(5)]
+        [1.0, 1.0, 0.1, 0.1, 0.01]
+        """
+        drops = sum(epoch >= milestone + self.milestones_late for milestone in self.milestones)
+        return self.lr * 0.1**drops / (1.0 + self.lr_decay * step)
+
+
+class Augmentation(Part):
+    """Random shift (pixels, or a fraction of the side if below 1), horizontal flip, rotation (degrees)."""
+
+    shift: NonNegative = 0.0
+    flip: bool = False
+    rotation: Annotated[float, Field(ge=0.0, le=180.0)] = 0.0
+
+    @model_validator(mode="after")
+    def _whole_pixels(self) -> "Augmentation":
+        if self.shift >= 1 and self.shift % 1:
+            raise ValueError(f"shift {self.shift} is neither whole pixels nor a fraction of the side below 1")
+        return self

@@ -1,0 +1,222 @@
+"""`RunConfig`: everything that decides a run's result, and nothing else."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from sce_lib.experiments.config.naming import details_in_words, parameters_in_words
+from sce_lib.experiments.config.parts import (
+    Augmentation,
+    Method,
+    Model,
+    Noise,
+    Optimisation,
+    Part,
+    Profile,
+    Protocol,
+    Section,
+)
+from sce_lib.experiments.config.presets import preset_fields
+
+# The paper looks at epochs 10, 50 and 100 of 120 (§3.2); the last epoch is kept as well.
+STAGES = (10 / 120, 50 / 120, 100 / 120, 1.0)
+
+
+class RunConfig(Part):
+    """One run, described so that the description decides its result.
+
+    Device, threads and workers are not part of it: they may move the result by rounding only.
+
+    Parameters
+    ----------
+    dataset : str
+        A name that `sce_lib.data.load_dataset` knows or finds: letters, digits, ``.``, ``_``, ``-``.
+    noise, method, model, optimisation, augmentation
+        The parts, each a model of its own.
+    normalisation : {"channel", "pixel_mean", "scale"}
+        Channel mean and standard deviation; mean image, no deviation; or division by 255 alone.
+    n_train : int, optional
+        Size of the stratified training subset; all images where it is not given.
+    subset_seed : int
+        Seed of that subset, apart from `seed` so that runs with other seeds see the same images.
+    precision : {"float32", "bfloat16"}
+        bfloat16 is autocast; parameters stay float32.
+    compile : bool
+        Whether `torch.compile` is used.
+    embedding : int
+        How many test images get a 2-D embedding in the record; 0 for none.
+    seed : int
+        Seed of initial weights, order, augmentation and, by default, noise.
+    protocol, profile, section
+        Whose details, how much, and which section's settings (the labels that presets were made from).
+
+    Examples
+    --------
+    >>> config = RunConfig.preset("digits", "sl", "symmetric-0.4", profile="smoke")
+    >>> RunConfig.model_validate_json(config.model_dump_json()) == config
+    True
+    >>> config.run_id.startswith("sl-symmetric-0.4-smoke-s0-")
+    True
+    """
+
+    dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    noise: Noise = Noise()
+    method: Method
+    model: Model
+    optimisation: Optimisation
+    augmentation: Augmentation = Augmentation()
+    normalisation: Literal["channel", "pixel_mean", "scale"] = "channel"
+    n_train: Annotated[int, Field(ge=2)] | None = None
+    subset_seed: Annotated[int, Field(ge=0)] = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
+    embedding: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0)] = 0
+    protocol: Protocol = "paper"
+    profile: Profile = "laptop"
+    section: Section = "5.2"
+
+    @property
+    def noise_seed(self) -> int:
+        """Seed of the label flips."""
+        return self.seed if self.noise.noise_seed is None else self.noise.noise_seed
+
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """Epochs, counted from 1, after which the training images are looked at.
+
+        Examples
+        --------
+        >>> RunConfig.preset("cifar10", "ce", "none", profile="full").stages
+        (10, 50, 100, 120)
+        """
+        epochs = self.optimisation.epochs
+        return tuple(sorted({max(1, int(share * epochs + 0.5)) for share in STAGES}))
+
+    @property
+    def run_id(self) -> str:
+        """A readable slug and a hash of the canonical JSON: the name of the run's record.
+
+        Fields at their default do not enter the hash, so that a field added later, whose default is
+        what was always done, leaves the names of earlier runs alone.
+        """
+        canonical = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+        # A method's parameters are told apart by its name, which is a default and must not be lost.
+        digest = hashlib.sha256(f"{self.method.name}{canonical}".encode()).hexdigest()[:12]
+        return f"{self.method.name}-{self.noise.slug}-{self.profile}-s{self.seed}-{digest}"
+
+    @property
+    def changes(self) -> str:
+        """What differs from the preset of this method and noise, in words; empty for a preset.
+
+        Examples
+        --------
+        >>> RunConfig.preset("mnist", "sl", "symmetric-0.4", n_train=500).changes
+        '500 images'
+        """
+        return ", ".join(filter(None, self._changes_in_words()))
+
+    @property
+    def method_setting(self) -> str:
+        """What a person calls the method of this run, with all that differs from its preset.
+
+        Examples
+        --------
+        >>> from sce_lib.experiments.config.parts import SL
+        >>> RunConfig.preset("cifar10", SL(alpha=1.0, beta=1.0, A=-6.0), section="5.2").method_setting
+        'SL(α 1, A −6)'
+        """
+        parameters, details = self._changes_in_words()
+        return ", ".join(filter(None, [self.method.title + (parameters and f"({parameters})"), details]))
+
+    @property
+    def setting(self) -> str:
+        """What a person calls this run without its seed: method, what differs from its preset, and noise.
+
+        Examples
+        --------
+        >>> RunConfig.preset("mnist", "2ce", "symmetric-0.4").setting
+        '2CE, 40 % symmetric noise'
+        """
+        return f"{self.method_setting}, {self.noise.title}"
+
+    def _changes_in_words(self) -> tuple[str, str]:
+        """Return what differs from the preset: the method's parameters, and all other details."""
+        cell, scale = (self.dataset, self.method.slug, self.noise.slug), (self.profile, self.section)
+        # Where a protocol has no such preset, as the released code has no D2L, the text's is the nearest.
+        preset = _preset_leaves(*cell, self.protocol, *scale) or _preset_leaves(*cell, "paper", *scale)
+        changed = {place: value for place, value in _leaves(self) if preset.get(place) != value}
+        of_method = {
+            place.removeprefix("method."): changed.pop(place)
+            for place in list(changed)
+            if place.startswith("method.")
+        }
+        return parameters_in_words(of_method), details_in_words(changed)
+
+    @classmethod
+    def preset(
+        cls,
+        dataset: str,
+        method: "str | Part",
+        noise: "str | tuple[str, float] | Noise" = "none",
+        protocol: Protocol = "paper",
+        profile: Profile = "laptop",
+        section: Section | None = None,
+        seed: int = 0,
+        **changes: Any,
+    ) -> "RunConfig":
+        """Return the run that the paper (or its released code) describes, at a profile's scale.
+
+        Parameters
+        ----------
+        dataset : str
+            Name of the data set; one that the tables do not know is treated as CIFAR-10.
+        method : str or method
+            ``"ce"``, ``"lsr"``, ``"bootstrap"``, ``"forward"``, ``"d2l"``, ``"gce"``, ``"sl"``, an
+            ablation (``"5ce"``, ``"2rce"``), a combination (``"forward+sl"``), or a method object.
+        noise : str, (kind, rate) or Noise
+            ``"none"``, ``"symmetric-0.4"``, ``("asymmetric", 0.3)``, ``"human-worse_label"``.
+        protocol, profile, section
+            See the class. Without a section: 5.3 for Clothing1M, else 5.2.
+        seed : int
+            Seed of the run.
+        **changes
+            Fields of the config to set otherwise.
+
+        Raises
+        ------
+        ValueError
+            For a name that is not known, or a method that the protocol does not have.
+
+        Examples
+        --------
+        >>> RunConfig.preset("cifar10", "sl", "asymmetric-0.4", profile="full").method
+        SL(name='sl', alpha=0.1, beta=5.0, A=-4.0)
+        """
+        fields = preset_fields(dataset, method, noise, protocol, profile, section)
+        return cls.model_validate(fields | {"seed": seed} | changes)
+
+
+def _leaves(config: Part, place: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in config:
+        if name == "seed":
+            continue
+        if isinstance(value, Part):
+            yield from _leaves(value, f"{place}{name}.")
+        else:
+            yield f"{place}{name}", value
+
+
+@cache
+def _preset_leaves(
+    dataset: str, method: str, noise: str, protocol: Protocol, profile: Profile, section: Section
+) -> dict[str, Any]:
+    """Return all fields of a preset but its seed, by their place; none where there is no such preset."""
+    try:
+        return dict(_leaves(RunConfig.preset(dataset, method, noise, protocol, profile, section)))
+    except ValueError:
+        return {}

@@ -1,0 +1,149 @@
+"""What a run costs before it is made: operations counted on its network, seconds from runs like it."""
+
+import contextlib
+import statistics
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from sce_lib.data import load_dataset
+from sce_lib.experiments.config import RunConfig
+from sce_lib.experiments.config.parts import Model
+from sce_lib.experiments.ledger import Ledger, LedgerError, RunRecord
+from sce_lib.experiments.training.task import epoch_test_size
+from sce_lib.models import build_model
+
+
+class Size(NamedTuple):
+    """How large a data set is."""
+
+    train: int
+    """Images to train on."""
+    test: int
+    """Images to test on."""
+    side: tuple[int, int]
+    """Height and width of an image, in pixels."""
+    channels: int
+    """Channels of an image."""
+    classes: int
+    """Number of classes."""
+
+
+# Of data sets that a plan may be made for before they are there.
+SIZES = {
+    "digits": Size(1_297, 500, (8, 8), 1, 10),
+    "mnist": Size(60_000, 10_000, (28, 28), 1, 10),
+    "fashion_mnist": Size(60_000, 10_000, (28, 28), 1, 10),
+    "cifar10": Size(50_000, 10_000, (32, 32), 3, 10),
+    "cifar100": Size(50_000, 10_000, (32, 32), 3, 100),
+    "tiny_imagenet100": Size(50_000, 5_000, (32, 32), 3, 100),
+    "clothing1m": Size(1_000_000, 10_526, (224, 224), 3, 14),
+}
+
+
+@lru_cache
+def _size(dataset: str) -> Size:
+    if dataset in SIZES:
+        return SIZES[dataset]
+    data = load_dataset(dataset)
+    height, width, channels = data.image_shape
+    return Size(len(data.train_labels), len(data.test_labels), (height, width), channels, len(data.classes))
+
+
+@lru_cache
+def flops_per_image(name: str, width: float, size: Size) -> tuple[int, int]:
+    """Return the operations of a network on one image: a forward pass, and a forward and a backward one.
+
+    Counted are convolutions and matrix products, a multiplication and an addition each, as
+    `torch.utils.flop_counter` does; on the meta device, so that nothing is computed.
+
+    Examples
+    --------
+    >>> flops_per_image("cnn4", 1.0, SIZES["digits"])
+    (694784, 2047488)
+    """
+    batch = 2
+    with torch.device("meta"):
+        model = build_model(name, size.classes, size.channels, size.side, width)
+        images = torch.empty(batch, size.channels, *size.side)
+        with FlopCounterMode(display=False) as forward:
+            logits = model(images)
+        with FlopCounterMode(display=False) as backward:
+            logits.sum().backward()
+    return forward.get_total_flops() // batch, (
+        forward.get_total_flops() + backward.get_total_flops()
+    ) // batch
+
+
+def flops(config: RunConfig) -> int:
+    """Return the operations of a whole run: training, and the evaluations that its record needs.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run. Of a data set that is not in `SIZES` the images are looked at.
+
+    Examples
+    --------
+    >>> config = RunConfig.preset("cifar10", "ce", profile="full")
+    >>> f"{flops(config):.1e}"
+    '5.2e+15'
+    """
+    size, epochs = _size(config.dataset), config.optimisation.epochs
+    forward, both = flops_per_image(config.model.name, config.model.width, size)
+    train = config.n_train or size.train
+    each_epoch, stages = epoch_test_size(train, size.test), len(config.stages)
+    # At a stage the whole test set takes the place of the epoch's, and it is looked at once more at the end.
+    evaluated = (epochs - stages) * each_epoch + stages * (train + size.test) + size.test
+    return epochs * train * both + evaluated * forward
+
+
+def speed(record: RunRecord) -> float:
+    """Return the operations a second that a run was made with, evaluations included."""
+    return flops(record.config) / max(record.provenance.seconds, 1e-3)
+
+
+def seconds_estimate(config: RunConfig, ledger: Ledger, device: str = "cpu") -> float | None:
+    """Return the seconds that a run will take, from the speed of runs in the ledger.
+
+    Of runs of the same network at the same width where there are any, else of the same network, else of any;
+    their median. Times were taken on whatever machine made the records.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    ledger : Ledger
+        Whose records tell the speed.
+    device : str
+        Where the run is to be made: runs of a CPU say nothing of a GPU, nor the other way round.
+
+    Returns
+    -------
+    float or None
+        None for a ledger without a record of such a device.
+    """
+    files = tuple((str(path), path.stat().st_mtime_ns) for path in ledger.paths())
+    speeds = [(model, value) for model, on_cpu, value in _speeds(files) if on_cpu == (device == "cpu")]
+    model = config.model
+    for alike in (
+        [value for made, value in speeds if (made.name, made.width) == (model.name, model.width)],
+        [value for made, value in speeds if made.name == model.name],
+        [value for _, value in speeds],
+    ):
+        if alike:
+            return flops(config) / statistics.median(alike)
+    return None
+
+
+@lru_cache(maxsize=1)
+def _speeds(files: tuple[tuple[str, int], ...]) -> list[tuple[Model, bool, float]]:
+    """Return network, device and speed of each record; read again only when a file is new."""
+    speeds = []
+    for path, _ in files:
+        with contextlib.suppress(LedgerError, OSError):  # whoever asks for the record is told
+            record = Ledger.read(path)
+            speeds.append((record.config.model, record.provenance.device == "cpu", speed(record)))
+    return speeds

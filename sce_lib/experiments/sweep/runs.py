@@ -1,0 +1,144 @@
+"""Runs and their records: which are there, which are missing, and one of them made."""
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sce_lib.data import DatasetError, DatasetNotFound
+from sce_lib.experiments.config import RunConfig
+from sce_lib.experiments.ledger import (
+    Ledger,
+    MissingRuns,
+    MixedImages,
+    RunRecord,
+    described_images,
+    require_same_images,
+)
+from sce_lib.experiments.training import discard_checkpoint, resolve_device, train
+from sce_lib.experiments.training.task import load_images
+
+
+def ensure(
+    config: RunConfig,
+    ledger: Ledger,
+    device: str = "auto",
+    threads: int | None = 1,
+    root: str | Path | None = None,
+    progress: bool = True,
+) -> RunRecord:
+    """Return a run's record, training it first if the ledger has none.
+
+    One thread by default: the number of threads moves a result by rounding, and small runs gain nothing
+    from a second. Whoever asks second for the same run waits for the first and reads its record. A failure is
+    noted in the ledger's ``failed`` folder and raised.
+    """
+    if (record := ledger.get(config)) is not None:
+        return record
+    resolve_device(device)  # a slip of the caller's, no failure of the run
+    with ledger.lock(config):
+        if (record := ledger.get(config)) is not None:
+            return record
+        try:
+            record = train(config, device, threads=threads, root=root, progress=progress)
+        except Exception as error:
+            with contextlib.suppress(OSError):  # a full disk, say, is the error that is to be seen
+                ledger.put_failure(config, error)
+            raise
+        ledger.put(record)
+        discard_checkpoint(config)
+        return record
+
+
+def missing(configs: Iterable[RunConfig], ledger: Ledger) -> list[RunConfig]:
+    """Return the runs, each once, that the ledger has no whole record of."""
+    wanted = {(config.dataset, config.run_id): config for config in configs}
+    return [config for config in wanted.values() if ledger.get(config) is None]
+
+
+def present(configs: Iterable[RunConfig], ledger: Ledger | None = None) -> list[RunRecord]:
+    """Return the records of those runs that the ledger has; nothing is trained or asked for.
+
+    Raises
+    ------
+    MixedImages
+        If those of one data set were made from different images.
+    """
+    ledger = Ledger() if ledger is None else ledger
+    found = [record for config in configs if (record := ledger.get(config)) is not None]
+    require_same_images(found)
+    return found
+
+
+def present_with_any_seed(configs: Iterable[RunConfig], ledger: Ledger | None = None) -> list[RunRecord]:
+    """Return the records of those settings that the ledger has, whatever their seeds; in order of seed.
+
+    Raises
+    ------
+    MixedImages
+        If those of one data set were made from different images.
+    """
+    ledger = Ledger() if ledger is None else ledger
+    settings = {config.model_copy(update={"seed": 0}) for config in configs}
+    kept = [r for dataset in sorted({config.dataset for config in settings}) for r in ledger.records(dataset)]
+    found = [r for r in kept if r.config.model_copy(update={"seed": 0}) in settings]
+    require_same_images(found)
+    return sorted(found, key=lambda record: record.config.seed)
+
+
+def require_images_at_hand(configs: Iterable[RunConfig], ledger: Ledger) -> None:
+    """Raise if the missing runs would be trained on other images than those that the ledger has were.
+
+    Those of other seeds count too. Data that are not here, or damaged, are left to the runs to report.
+
+    Raises
+    ------
+    MixedImages
+        If they would; the message says of what images the records are, and what lies here.
+    """
+    configs = list(configs)
+    records = present_with_any_seed(configs, ledger)
+    there, images = {r.config for r in records}, {r.config.dataset: r.provenance for r in records}
+    lacking = {config.dataset: config for config in configs if config not in there}
+    for dataset in sorted(lacking.keys() & images.keys()):
+        made = images[dataset]
+        try:
+            here = load_images(lacking[dataset], download=False)
+        except (DatasetError, DatasetNotFound):
+            continue
+        if here.fingerprint != made.fingerprint:
+            raise MixedImages(
+                f"runs of {dataset} in {ledger.root} are of "
+                f"{described_images(made.source, made.fingerprint)}, but the images here are "
+                f"{described_images(here.source, here.fingerprint)}: what is trained on them cannot be "
+                "compared with these. Keep it in a ledger of its own (--ledger, or SCE_LEDGER)"
+            )
+
+
+def collect(
+    configs: Sequence[RunConfig],
+    ledger: Ledger | None = None,
+    train_missing: bool = False,
+    device: str = "auto",
+) -> list[RunRecord]:
+    """Return the records of runs, in their order; train those that are missing if told to.
+
+    Raises
+    ------
+    MissingRuns
+        If records are missing and `train_missing` is off; the message names them and says what to do.
+    MixedImages
+        If those of one data set were made from different images, or would be.
+    """
+    ledger = Ledger() if ledger is None else ledger
+    if train_missing:
+        require_images_at_hand(configs, ledger)
+        return [ensure(config, ledger, device) for config in configs]
+    records = present(configs, ledger)
+    if len(records) < len(configs):
+        absent = missing(configs, ledger)
+        names = "\n  ".join(f"{config.dataset}/{config.run_id}" for config in absent)
+        raise MissingRuns(
+            f"{len(absent)} of {len(configs)} runs are not in {ledger.root}:\n  {names}\n"
+            "Set train_missing=True to train them here, or make them with `sce sweep`."
+        )
+    return records

@@ -1,0 +1,78 @@
+"""From a config's method to the loss that is minimised."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from sce_lib import losses
+from sce_lib.experiments.config import parts
+
+
+def build_criterion(method: Any, matrix: np.ndarray, epochs: int) -> losses.Loss:
+    """Return the mean-reduced loss module of a method.
+
+    Parameters
+    ----------
+    method : a method of `sce_lib.experiments.config.parts`
+        Which loss, with its hyperparameters.
+    matrix : ndarray (K, K)
+        True transition matrix of the labels, for the methods that are given it.
+    epochs : int
+        Length of the training, for D2L, whose loss changes in the course of it.
+
+    Raises
+    ------
+    ValueError
+        If backward correction is asked for and the matrix is singular.
+
+    Examples
+    --------
+    >>> build_criterion(parts.SL(alpha=0.1, beta=1.0, A=-4.0), np.eye(10), epochs=120)
+    SymmetricCrossEntropy(alpha=0.1, beta=1.0, A=-4.0)
+    """
+
+    def transition() -> torch.Tensor:
+        identity = getattr(method, "matrix", "true") == "identity"
+        return torch.eye(len(matrix)) if identity else torch.as_tensor(matrix, dtype=torch.float32)
+
+    match method:
+        case parts.CE():
+            return _times(method.scale, losses.CrossEntropy())
+        case parts.RCE():
+            return _times(method.scale, losses.ReverseCrossEntropy(A=method.A))
+        case parts.SL():
+            return _sl(method.alpha, method.beta, method.A)
+        case parts.MAE():
+            return losses.MeanAbsoluteError()
+        case parts.GCE():
+            return losses.GeneralizedCrossEntropy(q=method.q, truncation=method.truncation)
+        case parts.LSR():
+            return losses.LabelSmoothing(epsilon=method.epsilon)
+        case parts.Bootstrap():
+            return losses.Bootstrap(beta=method.beta, hard=method.hard)
+        case parts.Forward():
+            return losses.ForwardCorrection(transition())
+        case parts.Backward():
+            return losses.BackwardCorrection(transition())
+        case parts.D2L():
+            loss = losses.CrossEntropy() if method.A is None else _sl(method.alpha, method.beta, method.A)
+            return losses.D2L(loss, epochs, window=method.window, first_epoch=method.first_epoch)
+        case parts.LSRSL():
+            return losses.SmoothedTargets(_sl(method.alpha, method.beta, method.A), epsilon=method.epsilon)
+        case parts.ForwardSL():
+            rce = losses.ReverseCrossEntropy(A=method.A)
+            return losses.Sum([(1.0, losses.ForwardCorrection(transition())), (method.beta, rce)])
+        case parts.NCERCE():
+            rce = losses.ReverseCrossEntropy(A=method.A)
+            return losses.Sum([(method.alpha, losses.NormalizedCrossEntropy()), (method.beta, rce)])
+        case _:
+            raise ValueError(f"no loss is known for method {method!r}")
+
+
+def _sl(alpha: float, beta: float, A: float) -> losses.Loss:
+    return losses.SymmetricCrossEntropy(alpha=alpha, beta=beta, A=A)
+
+
+def _times(scale: float, loss: losses.Loss) -> losses.Loss:
+    return loss if scale == 1.0 else losses.Sum([(scale, loss)])

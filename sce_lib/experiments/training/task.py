@@ -1,0 +1,282 @@
+"""What a run trains on: images, corrupted labels and pixel statistics, on the device or read from disk."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sce_lib.data import (
+    ImageData,
+    ImageReader,
+    LazyImageData,
+    load_clothing1m,
+    load_dataset,
+    stratified_subset,
+    training_statistics,
+)
+from sce_lib.data.augmentation import augment, normalise
+from sce_lib.experiments.config import RunConfig
+from sce_lib.files import data_root
+from sce_lib.noise import (
+    NoisyLabels,
+    asymmetric_matrix,
+    corrupt,
+    load_human_labels,
+    symmetric_matrix,
+    transition_from_counts,
+)
+
+# Test images looked at each epoch where all of them would cost more than a fifth of the epoch. A forward
+# pass is about a third of a training step, so that is so where they exceed 0.6 of the training images.
+TEST_SUBSET = 2_000
+TEST_SUBSET_FROM = 0.6
+# More processes than these read no faster than a GPU trains ResNet-50.
+MOST_WORKERS = 8
+
+
+def epoch_test_size(train: int, test: int) -> int:
+    """Return how many of the test images are looked at each epoch.
+
+    Examples
+    --------
+    >>> epoch_test_size(50_000, 10_000), epoch_test_size(10_000, 10_000)
+    (10000, 2000)
+    """
+    return TEST_SUBSET if test > max(TEST_SUBSET, TEST_SUBSET_FROM * train) else test
+
+
+# uint8 images in memory, (N, H, W, C), or what reads them from disk.
+Images = Tensor | ImageReader
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run's data on its device.
+
+    Parameters
+    ----------
+    images : Images
+        Training images, uint8 (N, H, W, C), in memory or read from disk.
+    labels : Tensor
+        The labels that training sees, int64 (N,).
+    clean, flipped : Tensor
+        Labels before the noise, and whose the noise has changed, (N,). Where the true labels are not known,
+        the given ones stand for them and none counts as changed.
+    test_images, test_labels : Images, Tensor
+        The whole test set.
+    epoch_test : Tensor
+        Indices of the test images looked at each epoch.
+    mean, std : Tensor
+        What `normalise` subtracts and divides by, in units of [0, 1].
+    noisy : NoisyLabels
+        The noise: the transition matrix that was asked for, and what came of it.
+    data : ImageData
+        Where it all comes from.
+    """
+
+    config: RunConfig
+    images: Images
+    labels: Tensor
+    clean: Tensor
+    flipped: Tensor
+    test_images: Images
+    test_labels: Tensor
+    epoch_test: Tensor
+    mean: Tensor
+    std: Tensor
+    noisy: NoisyLabels
+    data: ImageData | LazyImageData
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the data set names."""
+        return len(self.data.classes)
+
+    @property
+    def clean_known(self) -> bool:
+        """Whether `clean` are the true ones: Clothing1M's training images have noisy labels alone."""
+        return isinstance(self.data, ImageData)
+
+    def training_batches(
+        self, order: Iterable[Tensor], generator: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield each batch of indices with its images.
+
+        The images are augmented and normalised, (n, C, H, W) in channels-last memory. The generator is drawn
+        from as the batches are asked for, in the same way for images in memory and on disk.
+        """
+        if isinstance(self.images, Tensor):
+            for index in order:
+                yield index, self.training_batch(index, generator)
+        else:
+            order = list(order)
+            for index, images in zip(order, self.images.batches(order), strict=True):
+                yield index, self._augmented(images, None, generator)
+
+    def training_batch(self, index: Tensor, generator: torch.Generator) -> Tensor:
+        """Return augmented and normalised training images of those in memory, as `training_batches` does."""
+        assert isinstance(self.images, Tensor)
+        return self._augmented(self.images, index, generator)
+
+    def _augmented(self, images: Tensor, index: Tensor | None, generator: torch.Generator) -> Tensor:
+        how = self.config.augmentation
+        batch = augment(
+            images,
+            index=index,
+            shift=how.shift if how.shift < 1 else int(how.shift),
+            flip=how.flip,
+            rotation=how.rotation,
+            generator=generator,
+        )
+        return self.normalised(batch)
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Return uint8 images (n, H, W, C) as the network takes them, (n, C, H, W)."""
+        return normalise(images, self.mean, self.std)
+
+
+def _noisy_labels(
+    config: RunConfig, labels: Tensor, subset: Tensor, num_classes: int, root: Path
+) -> NoisyLabels:
+    noise = config.noise
+    if noise.kind == "human":
+        name = {"cifar10": "CIFAR-10_human.pt", "cifar100": "CIFAR-100_human.pt"}.get(config.dataset)
+        if name is None:
+            raise ValueError(
+                f"there are no human labels for {config.dataset!r}: they are of cifar10 and cifar100"
+            )
+        assert noise.label_set is not None  # the config's own check
+        return load_human_labels(root / name, noise.label_set, index=subset, clean=labels)
+    if noise.kind == "asymmetric":
+        matrix = asymmetric_matrix(config.dataset, noise.rate, variant=noise.variant, seed=config.noise_seed)
+    else:
+        counts = np.bincount(labels.numpy(), minlength=num_classes)
+        matrix = symmetric_matrix(num_classes, noise.rate, noise.variant, counts)
+    if len(matrix) != num_classes:
+        raise ValueError(
+            f"{noise.slug} noise of {config.dataset} is of {len(matrix)} classes, the data have {num_classes}"
+        )
+    return corrupt(labels, matrix, seed=config.noise_seed, exact=noise.exact)
+
+
+def _labels_as_given(config: RunConfig, data: LazyImageData, labels: Tensor) -> NoisyLabels:
+    """Return labels whose true values nobody knows, beside the matrix estimated from images with both."""
+    if config.noise.kind != "none":
+        raise ValueError(
+            f"{config.noise.slug} noise was asked for, but the labels of {config.dataset} are noisy as they "
+            "come; give noise 'none'"
+        )
+    estimated = transition_from_counts(data.noise_counts.numpy())
+    unseen = [name for name, row in zip(data.classes, estimated, strict=True) if np.isnan(row).any()]
+    corrects = config.method.name == "backward" or getattr(config.method, "matrix", "identity") == "true"
+    if corrects and unseen:
+        raise ValueError(
+            f"{config.method.name} needs the transition matrix, which is estimated from images with a clean "
+            f"and a noisy label; of clean class {', '.join(unseen)} there is none"
+        )
+    return NoisyLabels(
+        labels=labels,
+        clean=labels,
+        flipped=torch.zeros_like(labels, dtype=torch.bool),
+        requested=estimated,
+        realised=np.full_like(estimated, np.nan),
+    )
+
+
+def _statistics(config: RunConfig, data: ImageData | LazyImageData, workers: int) -> tuple[Tensor, Tensor]:
+    if config.normalisation == "scale":
+        return torch.zeros(()), torch.ones(())
+    if isinstance(data, LazyImageData):
+        statistics = data.statistics(num_workers=workers)
+    else:
+        statistics = training_statistics(data)
+    if config.normalisation == "channel":
+        return statistics.mean, statistics.std
+    return statistics.pixel_mean, torch.ones(())
+
+
+def load_images(
+    config: RunConfig, root: Path | None = None, download: bool = True
+) -> ImageData | LazyImageData:
+    """Return the images that a run is to be trained on; what is absent may be downloaded.
+
+    Raises
+    ------
+    DatasetNotFound, DatasetError
+        As `sce_lib.data.load_dataset` and `sce_lib.data.load_clothing1m` do.
+    """
+    if config.dataset == "clothing1m":
+        return load_clothing1m(root / "clothing1m" if root else None)
+    return load_dataset(config.dataset, root=root, download=download)
+
+
+def prepare(
+    config: RunConfig,
+    device: torch.device,
+    root: Path | None = None,
+    data: ImageData | LazyImageData | None = None,
+    workers: int | None = None,
+) -> Task:
+    """Load, subset, corrupt and move what a run needs.
+
+    Raises
+    ------
+    ValueError
+        For a training subset that the data set is too small for, noise that it does not have, or a label
+        that is none of its classes; for a method that needs a transition matrix which cannot be estimated;
+        for fewer than 0 workers.
+    DatasetNotFound
+        If the data set is neither there nor to be downloaded.
+    """
+    data = data or load_images(config, root)
+    if workers is None:
+        workers = min(MOST_WORKERS, (os.cpu_count() or 1) - 1)
+    if workers < 0:
+        raise ValueError(f"workers is how many processes read images, 0 or more, not {workers}")
+    if isinstance(data, LazyImageData):
+        train_labels, test_labels = data.train.labels, data.test.labels
+    else:
+        train_labels, test_labels = data.train_labels, data.test_labels
+    num_classes = len(data.classes)
+    available = len(train_labels)
+    if config.n_train is not None and config.n_train > available:
+        raise ValueError(f"n_train is {config.n_train}, but {config.dataset} has {available} training images")
+    if available < 2:
+        raise ValueError(f"{config.dataset} has {available} training image; BatchNorm needs at least 2")
+    subset = torch.arange(available)
+    if config.n_train is not None:
+        subset = stratified_subset(train_labels, config.n_train, seed=config.subset_seed)
+    clean = train_labels[subset]
+    images: Images
+    test_images: Images
+    if isinstance(data, LazyImageData):
+        noisy = _labels_as_given(config, data, clean)
+        images = ImageReader(data.train, device, workers, subset)
+        test_images = ImageReader(data.test, device, workers)
+    else:
+        noisy = _noisy_labels(config, clean, subset, num_classes, root or data_root())
+        images, test_images = data.train_images[subset].to(device), data.test_images.to(device)
+    n_test = len(test_labels)
+    looked_at = epoch_test_size(len(subset), n_test)
+    epoch_test = torch.arange(n_test)
+    if looked_at < n_test:
+        epoch_test = stratified_subset(test_labels, looked_at, seed=0)
+    mean, std = _statistics(config, data, workers)
+    return Task(
+        config=config,
+        images=images,
+        labels=torch.as_tensor(noisy.labels).to(device),
+        clean=clean.to(device),
+        flipped=torch.as_tensor(noisy.flipped).to(device),
+        test_images=test_images,
+        test_labels=test_labels.to(device),
+        epoch_test=epoch_test.to(device),
+        mean=mean.float().to(device),
+        std=std.float().to(device),
+        noisy=noisy,
+        data=data,
+    )

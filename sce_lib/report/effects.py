@@ -1,0 +1,265 @@
+"""What a changed detail does to an accuracy: from runs to effects in points, with intervals.
+
+The details are those of `sce_lib.experiments.config.factors`, each against the paper's preset with nothing
+changed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sce_lib.experiments.config import RunConfig
+from sce_lib.experiments.config.factors import FACTORS, is_changed
+from sce_lib.experiments.ledger import MissingRuns, RunRecord, require_same_images, select
+from sce_lib.report.claims.evidence import Evidence
+from sce_lib.report.claims.quantities import SINGLE_FACTORS, applicable, effect, last_under
+from sce_lib.report.numbers import with_range
+
+NOTHING, BEST_EPOCH = "nothing", "best-epoch"
+CONFIDENCE = 0.95
+# Everything that can stand in a row: one detail, all of them, and what needs no run of its own.
+CHANGES = (*SINGLE_FACTORS, "released", BEST_EPOCH)
+_TITLES = {NOTHING: "nothing changed", BEST_EPOCH: "best epoch in the place of the last"}
+_MEASURED = ("effect", "low", "high", "seeds", "pooled")
+
+
+def title(name: str) -> str:
+    """Return what a change is called in tables and plots.
+
+    Examples
+    --------
+    >>> title("no-l2"), title("nothing")
+    ('no L2', 'nothing changed')
+    """
+    return _TITLES.get(name) or FACTORS[name].title
+
+
+def change_of(config: RunConfig) -> str:
+    """Return which change a run of chapter 11 has: a key of `FACTORS`, or ``"nothing"``.
+
+    Raises
+    ------
+    ValueError
+        For a run that is not the paper's preset with at most one detail changed.
+
+    Examples
+    --------
+    >>> from sce_lib.experiments.config.factors import change
+    >>> start = RunConfig.preset("mnist", "ce", "symmetric-0.4")
+    >>> change_of(start), change_of(change(start, "low-lr"))
+    ('nothing', 'low-lr')
+    """
+    for name in (None, *FACTORS):
+        if is_changed(config, name):
+            return name or NOTHING
+    raise ValueError(f"{config.run_id} is not the paper's preset with at most one detail changed")
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """How far runs lie apart that differ in their seed alone: one deviation from several settings.
+
+    Parameters
+    ----------
+    deviation : float
+        Standard deviation of the last accuracy over seeds, in points, pooled over the settings.
+    degrees : int
+        Its degrees of freedom: runs less settings.
+    """
+
+    deviation: float
+    degrees: int
+
+
+def pooled_deviation(records: Iterable[RunRecord]) -> Pooled | None:
+    """Return how far seeds lie apart, from the settings that have several; None where no setting has.
+
+    Runs whose noise is drawn with a seed of its own are left out: theirs is the same in all of them.
+    """
+    records = list(records)
+    require_same_images(records)
+    settings: dict[object, list[float]] = {}
+    for record in records:
+        if record.config.noise.noise_seed is None:
+            setting = record.config.model_copy(update={"seed": 0})
+            settings.setdefault(setting, []).append(100 * record.last_accuracy)
+    several = [np.array(values) for values in settings.values() if len(values) > 1]
+    degrees = sum(len(values) - 1 for values in several)
+    if not degrees:
+        return None
+    squares = sum(((values - values.mean()) ** 2).sum() for values in several)
+    return Pooled(float(np.sqrt(squares / degrees)), degrees)
+
+
+def interval(points: Sequence[float], pooled: Pooled | None) -> tuple[float, float]:
+    """Return a 95 % interval for the mean of differences between two runs of one seed each.
+
+    From their own spread where there are two or more; for a single one from the pooled deviation, as if its
+    two runs were independent; (NaN, NaN) where there is neither.
+
+    Examples
+    --------
+    >>> low, high = interval([1.0, 2.0, 3.0], None)
+    >>> round(low, 2), round(high, 2)
+    (-0.48, 4.48)
+    """
+    values = np.asarray(points, dtype=float)
+    if values.size > 1:
+        error, degrees = values.std(ddof=1) / np.sqrt(values.size), values.size - 1
+    elif pooled is not None:
+        error, degrees = np.sqrt(2) * pooled.deviation, pooled.degrees
+    else:
+        return float("nan"), float("nan")
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees) * error)
+    return float(values.mean()) - half, float(values.mean()) + half
+
+
+def effects(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return a row a change, method and noise that have runs: what it adds to the last accuracy, in points.
+
+    Parameters
+    ----------
+    records : sequence of RunRecord
+        Runs of one data set at one scale, with nothing or one detail changed.
+
+    Returns
+    -------
+    DataFrame
+        Columns `change` (a key of `FACTORS`, or ``"best-epoch"``: what the best epoch adds, on the images
+        looked at each epoch), `method`, `noise`, `effect` (mean over seeds), `low` and `high` (from
+        `interval`; the pooled deviation is of the same noise), `seeds` (pairs of runs), and `pooled`, whether
+        the interval is from the pooled deviation.
+
+    Examples
+    --------
+    >>> effects([]).empty
+    True
+    """
+    rows = []
+    for noise, here in _by_noise(records).items():
+        pooled = pooled_deviation(here)
+        for method in dict.fromkeys(record.config.method.name for record in here):
+            evidence = Evidence(select(here, method=method), noise)
+            for name in CHANGES:
+                points = _points(evidence, name, method)
+                if len(points):
+                    scale = None if name == BEST_EPOCH else pooled
+                    rows.append({"change": name, "method": method, "noise": noise} | _row(points, scale))
+    return pd.DataFrame(rows, columns=["change", "method", "noise", *_MEASURED])
+
+
+def leads(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return a row a change and noise: how far SL ends above CE, both with the detail changed, in points.
+
+    Where a detail is none of CE's, as A is, SL with it is set beside CE with nothing changed. Columns as in
+    `effects`, less `method`; `change` is ``"nothing"`` for the runs as they stand.
+    """
+    rows = []
+    for noise, here in _by_noise(records).items():
+        pooled, evidence = pooled_deviation(here), Evidence(here, noise)
+        for name in (None, *SINGLE_FACTORS, "released"):
+            try:
+                base = name if name in (*applicable(evidence, "ce"), "released") else None
+                points = 100 * (last_under(evidence, name, "sl") - last_under(evidence, base, "ce")).dropna()
+            except MissingRuns:
+                continue
+            if len(points):
+                rows.append({"change": name or NOTHING, "noise": noise} | _row(points, pooled))
+    return pd.DataFrame(rows, columns=["change", "noise", *_MEASURED])
+
+
+def spreads(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return how far seeds lie apart, noise redrawn for each or drawn once for all, in points.
+
+    Returns
+    -------
+    DataFrame
+        A row a method and noise that have several seeds of both: `redrawn` and `one_draw` (standard
+        deviations of the last accuracy), `redrawn_seeds` and `one_draw_seeds`.
+    """
+    rows = []
+    for noise, here in _by_noise(records).items():
+        evidence = Evidence(here, noise)
+        for method in ("ce", "sl"):
+            try:
+                redrawn, fixed = (100 * last_under(evidence, name, method) for name in (None, "one-draw"))
+            except MissingRuns:
+                continue
+            if min(len(redrawn), len(fixed)) > 1:
+                rows.append(
+                    {
+                        **{"method": method, "noise": noise},
+                        **{"redrawn": redrawn.std(), "one_draw": fixed.std()},
+                        **{"redrawn_seeds": len(redrawn), "one_draw_seeds": len(fixed)},
+                    }
+                )
+    return pd.DataFrame(
+        rows, columns=["method", "noise", "redrawn", "one_draw", "redrawn_seeds", "one_draw_seeds"]
+    )
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return effects as a reader wants them: a row a change, the largest first, a column a method and noise.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `effects` or `leads`.
+    """
+    columns = [name for name in ("method", "noise") if name in table]
+    rows = table[["effect", "low", "high"]].to_numpy(dtype=float)
+    cells = [with_range(*row, difference=True) for row in rows]
+    order = table["effect"].abs().groupby(table["change"]).max().sort_values(ascending=False, kind="stable")
+    told = table.assign(cell=cells).pivot(index="change", columns=columns, values="cell")
+    return told.loc[order.index].rename(index=title).rename_axis(index=None).fillna("–")
+
+
+def coverage(configs: Sequence[RunConfig], records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return how many of the runs that are asked for are there: a row a change, a column a noise.
+
+    Parameters
+    ----------
+    configs : sequence of RunConfig
+        The runs that are asked for, of one data set.
+    records : sequence of RunRecord
+        Those that are there.
+    """
+    there = {record.config for record in records}
+    asked = pd.DataFrame(
+        [(title(change_of(config)), config.noise.slug, config in there) for config in configs],
+        columns=["change", "noise", "there"],
+    )
+    cells = asked.groupby(["change", "noise"], sort=False)["there"].agg(["sum", "size"])
+    told = cells["sum"].astype(str) + " of " + cells["size"].astype(str)
+    table = told.unstack("noise").loc[asked["change"].unique()]
+    return table.rename_axis(index=None).fillna("–")
+
+
+def _by_noise(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
+    """Return the records of each noise, all of which must be of the same images."""
+    require_same_images(records)
+    noises = sorted({record.config.noise.slug for record in records})
+    return {noise: select(records, noise=noise) for noise in noises}
+
+
+def _points(evidence: Evidence, name: str, method: str) -> pd.Series:
+    if name == BEST_EPOCH:
+        runs = evidence.under(None).records
+        return pd.Series({run.config.seed: 100 * run.oracle_gain for run in runs}, dtype=float)
+    try:
+        return 100 * effect(evidence, name, method).dropna()
+    except MissingRuns:
+        return pd.Series(dtype=float)
+
+
+def _row(points: pd.Series, pooled: Pooled | None) -> dict[str, object]:
+    low, high = interval(points.tolist(), pooled)
+    from_pool = len(points) == 1 and pooled is not None
+    return {
+        "effect": points.mean(),
+        **{"low": low, "high": high},
+        **{"seeds": len(points), "pooled": from_pool},
+    }

@@ -1,0 +1,197 @@
+"""Noise in pictures: transition matrices, flipped samples, and what was asked for beside what came of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from sce_lib.data import ImageData
+from sce_lib.noise import NoiseReport, NoisyLabels, report
+from sce_lib.report.figures.style import DPI, PANEL_HEIGHT, WIDTH, finish
+
+# More entries than these are too small to read.
+_LARGEST_TABLE = 12
+
+
+def noise_report(noisy: NoisyLabels, classes: Sequence[str] | None = None) -> Figure:
+    """Draw the requested and the realised transition matrix and each class's rate; numbers and hash above.
+
+    The hash is that of the noisy labels: two sets of labels are the same where it is.
+
+    Parameters
+    ----------
+    noisy : NoisyLabels
+        From `sce_lib.noise.corrupt`, or labels that people gave.
+    classes : sequence of str, optional
+        Names of the K classes; their indices where they are not given.
+
+    Returns
+    -------
+    Figure
+        The row of a class without a sample is grey in the realised matrix, and its rate is absent.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many names as classes.
+
+    Examples
+    --------
+    >>> from sce_lib.noise import corrupt, symmetric_matrix
+    >>> noisy = corrupt(np.repeat([0, 1, 2], 10), symmetric_matrix(3, 0.4), seed=0)
+    >>> print(noise_report(noisy, ["cat", "deer", "dog"]).get_suptitle().splitlines()[0])
+    30 labels, 12 flipped: 40.0 %, by class 40.0 to 40.0 %; largest |realised − requested| 0.0000
+    """
+    page = report(noisy)
+    names = [str(label) for label in range(noisy.num_classes)] if classes is None else list(classes)
+    if len(names) != noisy.num_classes:
+        raise ValueError(f"{len(names)} class names for labels of {noisy.num_classes} classes")
+    height = PANEL_HEIGHT + 0.1 * min(noisy.num_classes, _LARGEST_TABLE)
+    figure, axes = plt.subplots(
+        1, 3, figsize=(WIDTH, height), width_ratios=(3, 3, 1), layout="constrained", sharey=True
+    )
+    for axis, title in zip(axes, ("requested", "realised"), strict=False):
+        image = _heat_map(axis, getattr(page, title), title)
+    figure.colorbar(image, ax=axes[1], label="share of the true class", shrink=0.8)
+    _name_classes(axes, names)
+    _rates(axes[2], page)
+    figure.suptitle(_headline(page), fontsize="small")
+    return finish(figure, [])
+
+
+def transition_matrices(matrices: Mapping[str, tuple[np.ndarray, Sequence[str]]]) -> Figure:
+    """Draw transition matrices side by side on one scale, the true class in the rows.
+
+    Parameters
+    ----------
+    matrices : mapping of str to (ndarray (K, K), sequence of str)
+        For each panel's title the matrix and the names of its K classes.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many names as classes.
+
+    Examples
+    --------
+    >>> from sce_lib.noise import symmetric_matrix
+    >>> page = transition_matrices({"symmetric": (symmetric_matrix(2, 0.4), ["cat", "dog"])})
+    >>> [text.get_text() for text in page.axes[0].texts]
+    ['.60', '.40', '.40', '.60']
+    """
+    for title, (matrix, names) in matrices.items():
+        if len(names) != len(matrix):
+            raise ValueError(f"{title}: {len(names)} class names for a matrix of {len(matrix)} classes")
+    figure, axes = plt.subplots(
+        1, len(matrices), figsize=(WIDTH, PANEL_HEIGHT), dpi=DPI, layout="constrained", squeeze=False
+    )
+    for axis, (title, (matrix, names)) in zip(axes[0], matrices.items(), strict=True):
+        image = _heat_map(axis, matrix, title)
+        axis.set_title(title, fontsize="medium")
+        _name_classes([axis], names)
+    for axis in axes[0, 1:]:
+        axis.set_ylabel("")
+    figure.colorbar(image, ax=list(axes[0]), label="share of the true class", shrink=0.8)
+    return finish(figure, [])
+
+
+def flipped_samples(data: ImageData, noises: Mapping[str, NoisyLabels]) -> Figure:
+    """Show of each true class the first training image whose label was flipped, a row a noise.
+
+    Above an image stands its true class, and below it, after an arrow, the label that it was given. A class
+    whose labels the noise leaves alone has no image.
+
+    Parameters
+    ----------
+    data : ImageData
+        Whose training images are shown.
+    noises : mapping of str to NoisyLabels
+        For each row's name the labels of all training images.
+
+    Raises
+    ------
+    ValueError
+        If there is not a label for every training image.
+    """
+    for name, noisy in noises.items():
+        if len(noisy) != len(data.train_images):
+            raise ValueError(f"{name}: {len(noisy)} labels for {len(data.train_images)} training images")
+    figure, axes = plt.subplots(
+        *(len(noises), data.num_classes),
+        figsize=(WIDTH, 1.3 * len(noises)),
+        dpi=DPI,
+        layout="constrained",
+        squeeze=False,
+    )
+    for row, (name, noisy) in zip(axes, noises.items(), strict=True):
+        clean, flipped = np.asarray(noisy.clean), np.asarray(noisy.flipped)
+        for label, axis in enumerate(row):
+            axis.set(xticks=[], yticks=[], box_aspect=1)  # empty places are as large as those with an image
+            axis.set_title(data.classes[label], fontsize="x-small")
+            places = np.flatnonzero(flipped & (clean == label))
+            if not places.size:
+                axis.spines[:].set_visible(False)
+                continue
+            axis.imshow(data.train_images[places[0]].squeeze(-1).numpy(), cmap="gray_r")
+            axis.set_xlabel(f"→ {data.classes[int(noisy.labels[places[0]])]}", fontsize="x-small")
+        row[0].set_ylabel(name, fontsize="small")
+    return finish(figure, [])
+
+
+def _headline(page: NoiseReport) -> str:
+    if not page.num_labels:
+        return f"no labels\nSHA-256 {page.sha256}"
+    lowest, highest = 100 * np.nanmin(page.class_rates), 100 * np.nanmax(page.class_rates)
+    return (
+        f"{page.num_labels:,} labels, {page.num_flipped:,} flipped: {100 * page.rate:.1f} %, by class "
+        f"{lowest:.1f} to {highest:.1f} %; largest |realised − requested| {page.largest_deviation:.4f}\n"
+        f"SHA-256 {page.sha256}"
+    )
+
+
+def _heat_map(axis: plt.Axes, matrix: np.ndarray, title: str) -> Any:
+    colours = plt.get_cmap("cividis").with_extremes(bad="lightgrey")
+    image = axis.imshow(matrix, vmin=0, vmax=1, cmap=colours, aspect="auto")  # rows level with the bars
+    axis.set(title=title, xlabel="noisy label")
+    if len(matrix) <= _LARGEST_TABLE:
+        for (row, column), share in np.ndenumerate(matrix):
+            if share > 0:  # neither 0 nor NaN: what stays unwritten is what cannot happen
+                text = "1" if share == 1 else f"{share:.2f}".removeprefix("0")
+                colour = "white" if share < 0.5 else "black"
+                axis.text(column, row, text, ha="center", va="center", color=colour, fontsize="x-small")
+    return image
+
+
+def _name_classes(axes: Any, names: Sequence[str]) -> None:
+    # Each name where there is room for all; every tenth class otherwise.
+    shown = range(0, len(names), 1 if len(names) <= 2 * _LARGEST_TABLE else 10)
+    labels = [names[place] for place in shown]
+    axes[0].set_yticks(shown, labels, fontsize="x-small")
+    axes[0].set_ylabel("true class")
+    for axis in axes[:2]:
+        axis.set_xticks(shown, labels, rotation=60, ha="right", rotation_mode="anchor", fontsize="x-small")
+
+
+def _rates(axis: plt.Axes, page: NoiseReport) -> None:
+    rates = 100 * page.class_rates
+    axis.barh(
+        range(len(rates)),
+        np.nan_to_num(rates),
+        height=0.8 if len(rates) <= _LARGEST_TABLE else 1.0,
+        color="grey",
+    )
+    axis.set(title="wrong labels", xlabel="% of the class", xlim=(0, 100))
+    axis.spines[["top", "right"]].set_visible(False)
+    if len(rates) <= _LARGEST_TABLE:
+        for place, rate in enumerate(rates):
+            text = "no sample" if np.isnan(rate) else f"{rate:.1f}"
+            inside = rate > 60
+            axis.text(
+                *(rate - 3 if inside else np.nan_to_num(rate) + 3, place, text),
+                va="center",
+                ha="right" if inside else "left",
+                color="white" if inside else "black",
+                fontsize="x-small",
+            )

@@ -1,0 +1,258 @@
+"""Records in, a table or a line of text out; nothing is trained and no file is written."""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+import pandas as pd
+
+from sce_lib.experiments.config.naming import value_in_words
+from sce_lib.experiments.config.parts import method_title
+from sce_lib.experiments.grids import TABLE2_METHODS, TABLE2_NOISE
+from sce_lib.experiments.ledger import MissingRuns, RunRecord, require_same_images
+from sce_lib.report import published
+from sce_lib.report.claims import AGREES, DISAGREES, IN_DIRECTION, NOT_TESTED, Evidence
+from sce_lib.report.claims.quantities import early_accuracy, memorised
+from sce_lib.report.numbers import number, over_seeds, spread, with_range
+
+
+def accuracies(settings: Sequence[Sequence[RunRecord]], evidence: Evidence) -> pd.DataFrame:
+    """Return a row a setting: accuracy in per cent, mean over seeds and [lowest, highest].
+
+    `last` is of all test images after the last epoch; `oracle gain` is what the best epoch would add to the
+    last one, both on the images looked at each epoch; `hardest` and `easiest` are those classes' accuracies
+    at the end.
+    """
+    require_same_images(chain.from_iterable(settings))
+    rows = []
+    for records in settings:
+        ends = np.array([record.final_stage().classwise_accuracy for record in records])
+        config = records[0].config
+        rows.append(
+            {
+                "method": records[0].config.method_setting,
+                "labels": config.noise.slug,
+                "last": spread([record.last_accuracy for record in records]),
+                "oracle gain": spread([r.oracle_gain for r in records]),
+                f"hardest ({records[0].classes[evidence.hardest]})": spread(ends[:, evidence.ranking[0]]),
+                f"easiest ({records[0].classes[evidence.ranking[-1]]})": spread(
+                    ends[:, evidence.ranking[-1]]
+                ),
+                "seeds": len(records),
+            }
+        )
+    return pd.DataFrame(rows).set_index(["method", "labels"])
+
+
+def ablations(settings: Mapping[str, Sequence[RunRecord]]) -> pd.DataFrame:
+    """Return a row a setting: how it starts, how it ends and what of the noise it takes, in per cent.
+
+    Parameters
+    ----------
+    settings : mapping of str to sequence of RunRecord
+        For each setting, by its label, its runs, which differ in seed alone.
+
+    Returns
+    -------
+    DataFrame
+        Mean over seeds and [lowest, highest] of `first third`, the test accuracy averaged over that part of
+        training; `last` and `oracle gain`, as in `accuracies`; `flipped fitted`, the flipped samples
+        predicted at the end as the label they were given, averaged over classes; `flipped share`, their part
+        of the training set's gradient then; and `seeds`.
+    """
+    require_same_images(chain.from_iterable(settings.values()))
+    rows = {
+        label: {
+            "first third": spread([early_accuracy(r) for r in records]),
+            "last": spread([r.last_accuracy for r in records]),
+            "oracle gain": spread([r.oracle_gain for r in records]),
+            "flipped fitted": spread([memorised(r) for r in records]),
+            "flipped share": spread([sum(r.final_stage().flipped.gradient_share) for r in records]),
+            "seeds": len(records),
+        }
+        for label, records in settings.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def combinations(records: Sequence[RunRecord], dataset: str) -> pd.DataFrame:
+    """Return what each combination of Table 2 adds to its base, and to SL alone, in points.
+
+    Parameters
+    ----------
+    records : sequence of RunRecord
+        Runs of one data set, protocol, section and scale.
+    dataset : str
+        Whose numbers of the paper stand beside ours.
+
+    Returns
+    -------
+    DataFrame
+        Of text, a row a noise and combination: the paper's means compared, and last accuracies of ours,
+        compared seed by seed: mean and [lowest, highest]. Empty where one of the two was not run, or is not
+        in the paper. `seeds` have both it and its base.
+
+    Examples
+    --------
+    >>> combinations([], "cifar10").loc[("symmetric-0.4", "LSR+SL"), "over base, paper"]
+    '+6.79'
+    """
+    rows = {}
+    for noise in TABLE2_NOISE:
+        for method in TABLE2_METHODS:
+            base = method.removesuffix("+sl")
+            over_base, over_sl = (_gain(records, method, other, noise) for other in (base, "sl"))
+            rows[noise, method_title(method)] = {
+                "over base, paper": over_seeds(
+                    _reported_gain(dataset, method, base, noise), digits=2, difference=True
+                ),
+                "over base, ours": over_seeds(over_base, difference=True),
+                "over SL, paper": over_seeds(
+                    _reported_gain(dataset, method, "sl", noise), digits=2, difference=True
+                ),
+                "over SL, ours": over_seeds(over_sl, difference=True),
+                "seeds": len(over_base),
+            }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["labels", ""])
+
+
+def _reported_gain(dataset: str, method: str, other: str, noise: str) -> np.ndarray:
+    """Return by how much the paper's mean is above another's; nothing where it lacks one of them."""
+    pair = [published.reported(dataset, name, noise) for name in (method, other)]
+    return np.array([pair[0].mean - pair[1].mean] if pair[0] and pair[1] else [])
+
+
+def _gain(records: Sequence[RunRecord], method: str, other: str, noise: str) -> np.ndarray:
+    """Return by how much last accuracies are above another method's, in points, for the seeds of both."""
+    gains = 100 * (last_by_seed(records, method, noise) - last_by_seed(records, other, noise))
+    return gains.dropna().to_numpy()
+
+
+def last_by_seed(records: Sequence[RunRecord], method: str, noise: str) -> pd.Series:
+    """Return the last accuracies of a method under a noise, by seed; none where there are no runs."""
+    try:
+        found = Evidence(records).of(method, noise)
+    except MissingRuns:
+        found = []
+    return pd.Series({record.config.seed: record.last_accuracy for record in found}, dtype=float)
+
+
+def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Return verdicts as a reader wants them: numbers rounded, with their range over several seeds.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        From `sce_lib.report.claims.verdicts`.
+    """
+    shown = verdicts[["figure", "claim"]].copy()
+    numbers = verdicts[["measured", "lowest", "highest"]].to_numpy(dtype=float)
+    shown["measured"] = [
+        with_range(mean, low, high, digits=3) if seeds > 1 else number(mean, digits=3) or "–"
+        for (mean, low, high), seeds in zip(numbers, verdicts["seeds"], strict=True)
+    ]
+    shown["rule"] = verdicts["rule"]
+    shown["paper"] = ["–" if pd.isna(value) else value_in_words(value) for value in verdicts["paper"]]
+    shown["verdict"] = verdicts["verdict"]
+    return shown
+
+
+def compare_verdicts(by_dataset: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return a row a claim and a column a data set: what was measured there, and the verdict on it.
+
+    Parameters
+    ----------
+    by_dataset : mapping of str to DataFrame
+        From a data set's name to its verdicts, from `sce_lib.report.claims.verdicts`.
+    """
+    columns = {
+        dataset: [
+            verdict if seeds == 0 else f"{number(measured, digits=3)}: {verdict}"
+            for measured, seeds, verdict in verdicts[["measured", "seeds", "verdict"]].to_numpy()
+        ]
+        for dataset, verdicts in by_dataset.items()
+    }
+    first = next(iter(by_dataset.values()))
+    return pd.DataFrame({"claim": first["claim"], "rule": first["rule"]} | columns, index=first.index)
+
+
+def provenance(records: Sequence[RunRecord], command: str) -> str:
+    """Return the line under a figure: how many runs, at what scale, from what, and how to make them again.
+
+    Parameters
+    ----------
+    records : sequence of RunRecord
+        What the figure rests on.
+    command : str
+        The command that trains these runs.
+
+    Raises
+    ------
+    MixedImages
+        If they were made from different images, of which one line cannot speak.
+    """
+    require_same_images(records)
+    config, made = records[0].config, records[0].provenance
+    seeds = len({record.config.seed for record in records})
+    minutes = sum(record.provenance.seconds for record in records) / 60
+    per_epoch = records[0].test_images_per_epoch
+    tested = "" if per_epoch == made.test_images else f" (curves: a fixed {per_epoch:,} of them)"
+    return (
+        f"{_count(len(records), 'run')}, {_count(seeds, 'seed')} · {config.dataset}, {made.source} · "
+        f"profile {config.profile}, protocol {config.protocol} §{config.section}: "
+        f"{made.train_images:,} training images, {config.model.name} at width {config.model.width:g}, "
+        f"{config.optimisation.epochs} epochs · {made.test_images:,} test images{tested} · "
+        f"{minutes:.1f} minutes on {made.device} · `{command}`"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number > 1 else ''}"
+
+
+# What a verdict amounts to at each scale, the largest scale first; smoke proves nothing.
+STANDINGS = {
+    "full": {AGREES: "shown", IN_DIRECTION: "shown in direction", DISAGREES: "not shown"},
+    "laptop": {
+        AGREES: "shown at reduced scale",
+        IN_DIRECTION: "in direction at reduced scale",
+        DISAGREES: "not shown at reduced scale",
+    },
+}
+
+
+def standings(by_profile: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return how each claim stands on a data set, by the largest scale that tests it.
+
+    Parameters
+    ----------
+    by_profile : mapping of str to DataFrame
+        From each profile of `STANDINGS` to the verdicts of its runs, from `sce_lib.report.claims.verdicts`.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by claim id: `standing`, one of the words of `STANDINGS` or ``not tested``, and `measured`
+        (mean over seeds) and `seeds` at that scale.
+
+    Raises
+    ------
+    KeyError
+        If the verdicts of a profile are not given.
+
+    Examples
+    --------
+    >>> from sce_lib.report.claims import verdicts
+    >>> nothing = verdicts([], chapter=7)
+    >>> set(standings({"full": nothing, "laptop": nothing})["standing"])
+    {'not tested'}
+    """
+    judged = [by_profile[profile].assign(profile=profile) for profile in STANDINGS]
+    stood = judged[-1]
+    for larger in judged[-2::-1]:
+        stood = larger.where(larger["seeds"] > 0, stood)
+    said = zip(stood["profile"].tolist(), stood["verdict"].tolist(), strict=True)
+    words = [
+        NOT_TESTED if verdict == NOT_TESTED else STANDINGS[profile][verdict] for profile, verdict in said
+    ]
+    return stood[["measured", "seeds"]].assign(standing=words)

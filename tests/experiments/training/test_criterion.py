@@ -1,0 +1,87 @@
+"""Each method of a config becomes the loss that its name and hyperparameters say."""
+
+import numpy as np
+import pytest
+import torch
+
+from sce_lib.experiments.config import METHODS, RunConfig
+from sce_lib.experiments.config.parts import Backward, Part
+from sce_lib.experiments.training import build_criterion
+from sce_lib.losses import D2L
+from sce_lib.noise import asymmetric_matrix, symmetric_matrix
+
+K = 10
+
+
+def by_hand(method, T, p, y):
+    """Return the mean loss of probabilities p and labels y, written from the papers' formulas."""
+    q = np.eye(K)[y]
+    log_p = np.log(p)
+
+    def ce(target):
+        return -(target * log_p).sum(1)
+
+    def rce(target, A):
+        floored = np.maximum(np.log(np.maximum(target, 1e-300)), A)
+        return -(p * floored).sum(1)
+
+    p_y = p[np.arange(len(y)), y]
+    T = np.eye(K) if getattr(method, "matrix", "true") == "identity" else T
+    smooth = (1 - getattr(method, "epsilon", 0)) * q + getattr(method, "epsilon", 0) / K
+    losses = {
+        "ce": lambda m: m.scale * ce(q),
+        "rce": lambda m: m.scale * rce(q, m.A),
+        "sl": lambda m: m.alpha * ce(q) + m.beta * rce(q, m.A),
+        "mae": lambda m: np.abs(p - q).sum(1),
+        "gce": lambda m: (1 - p_y**m.q) / m.q,
+        "lsr": lambda m: ce(smooth),
+        "bootstrap": lambda m: ce(m.beta * q + (1 - m.beta) * np.eye(K)[p.argmax(1)]),
+        "forward": lambda m: -np.log((p @ T)[np.arange(len(y)), y]),
+        "backward": lambda m: (np.linalg.inv(T)[y] * -log_p).sum(1),
+        "d2l": lambda m: ce(q) if m.A is None else m.alpha * ce(q) + m.beta * rce(q, m.A),
+        "forward+sl": lambda m: -np.log((p @ T)[np.arange(len(y)), y]) + m.beta * rce(q, m.A),
+        "lsr+sl": lambda m: m.alpha * ce(smooth) + m.beta * rce(smooth, m.A),
+        "nce+rce": lambda m: m.alpha * log_p[np.arange(len(y)), y] / log_p.sum(1) + m.beta * rce(q, m.A),
+    }
+    return losses[method.name](method).mean()
+
+
+@pytest.mark.parametrize("noise", ["none", "symmetric-0.4", "asymmetric-0.4"])
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [(name, "paper") for name in METHODS]
+    + [(name, "released") for name in METHODS if not name.startswith("d2l")],
+)
+def test_every_method_is_the_loss_it_names(name, noise, protocol):
+    method = RunConfig.preset("cifar10", name, noise, protocol).method
+    rate = float(noise.split("-")[1]) if "-" in noise else 0.0
+    T = asymmetric_matrix("cifar10", rate) if noise.startswith("asym") else symmetric_matrix(K, rate)
+    rng = np.random.default_rng(len(name))
+    logits, y = rng.normal(0, 2, (20, K)), rng.integers(0, K, 20)
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    criterion = build_criterion(method, T, epochs=30)
+    for dtype, tolerance in ((torch.float64, 1e-6), (torch.float32, 1e-5)):
+        leaf = torch.from_numpy(logits).to(dtype).requires_grad_()
+        loss = criterion(leaf, torch.from_numpy(y))
+        assert loss.item() == pytest.approx(by_hand(method, T, p, y), rel=tolerance)
+        loss.backward()
+        assert leaf.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop", "full"])
+def test_d2l_gets_the_length_of_the_training(profile):
+    config = RunConfig.preset("cifar10", "d2l+sl", profile=profile)
+    criterion = build_criterion(config.method, np.eye(K), config.optimisation.epochs)
+    assert isinstance(criterion, D2L)
+    assert criterion.epochs == config.optimisation.epochs
+    assert (criterion.window, criterion.first_epoch) == (config.method.window, config.method.first_epoch)
+
+
+def test_a_matrix_that_cannot_be_inverted_is_an_error():
+    with pytest.raises(ValueError, match=r"singular|invert"):
+        build_criterion(Backward(), symmetric_matrix(K, 0.9), epochs=1)
+
+
+def test_a_part_that_is_no_method_is_an_error():
+    with pytest.raises(ValueError, match="no loss is known"):
+        build_criterion(Part(), np.eye(K), epochs=1)

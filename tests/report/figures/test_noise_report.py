@@ -1,0 +1,90 @@
+"""The noise report shows the numbers of `sce_lib.noise.report` and nothing else."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sce_lib.noise import NoisyLabels, corrupt, pair_matrix, report, symmetric_matrix
+from sce_lib.report.figures.noise import noise_report
+
+
+def heat_maps(figure):
+    """Return the arrays that the figure's heat maps show, by their titles."""
+    return {
+        axis.get_title(): np.ma.filled(axis.images[0].get_array(), np.nan)
+        for axis in figure.axes
+        if axis.images
+    }
+
+
+def bars(figure):
+    (axis,) = [axis for axis in figure.axes if axis.get_title() == "wrong labels"]
+    return axis, np.array([bar.get_width() for bar in axis.patches])
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    num_classes=st.integers(2, 14),
+    rate=st.floats(0, 0.9),
+    size=st.integers(0, 200),
+    seed=st.integers(0, 2**31),
+)
+def test_shows_what_the_report_says(num_classes, rate, size, seed):
+    labels = np.random.default_rng(seed).integers(num_classes, size=size)
+    noisy = corrupt(labels, symmetric_matrix(num_classes, rate), seed=seed)
+    page, figure = report(noisy), noise_report(noisy)
+    shown = heat_maps(figure)
+    np.testing.assert_array_equal(shown["requested"], page.requested)
+    np.testing.assert_array_equal(shown["realised"], page.realised)
+    _, widths = bars(figure)
+    np.testing.assert_allclose(widths, 100 * np.nan_to_num(page.class_rates))
+    title = figure.get_suptitle()
+    assert page.sha256 in title
+    assert (f"{size} labels, {page.num_flipped} flipped: {100 * page.rate:.1f} %" in title) == (size > 0)
+
+
+def test_both_matrices_on_one_scale():
+    figure = noise_report(corrupt(np.arange(10).repeat(10), symmetric_matrix(10, 0.4), seed=0))
+    assert [axis.images[0].get_clim() for axis in figure.axes[:2]] == [(0, 1), (0, 1)]
+
+
+def test_title_tells_classes_apart():
+    labels = torch.arange(5).repeat(20)
+    title = noise_report(corrupt(labels, pair_matrix(5, {1: 2}, 0.25), seed=3)).get_suptitle()
+    assert "100 labels, 5 flipped: 5.0 %, by class 0.0 to 25.0 %" in title
+    assert re.search(r"largest \|realised − requested\| 0\.0000", title)
+
+
+def test_class_without_a_sample_is_not_drawn_as_clean():
+    figure = noise_report(corrupt(np.array([0, 0, 1, 1]), symmetric_matrix(3, 0.5), seed=0))
+    assert np.isnan(heat_maps(figure)["realised"][2]).all()
+    assert "no sample" in [text.get_text() for text in bars(figure)[0].texts]
+
+
+def test_classes_have_their_names_and_each_rate_its_number():
+    noisy = NoisyLabels.of([0, 0, 1, 1], [0, 1, 1, 1], num_classes=2)
+    figure = noise_report(noisy, ["cat", "dog"])
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["cat", "dog"]
+    assert [tick.get_text() for tick in figure.axes[1].get_xticklabels()] == ["cat", "dog"]
+    assert [text.get_text() for text in bars(figure)[0].texts] == ["50.0", "0.0"]
+
+
+def test_a_hundred_classes_stay_readable():
+    figure = noise_report(corrupt(np.arange(100).repeat(2), symmetric_matrix(100, 0.5), seed=0))
+    assert len(figure.axes[0].get_yticks()) == 10
+    assert not figure.axes[0].texts
+
+
+def test_other_labels_other_hash():
+    labels, T = np.arange(10).repeat(10), symmetric_matrix(10, 0.4)
+    titles = {noise_report(corrupt(labels, T, seed=seed)).get_suptitle() for seed in (0, 1, 2)}
+    assert len(titles) == 3
+
+
+def test_names_must_fit():
+    with pytest.raises(ValueError, match="2 class names for labels of 3 classes"):
+        noise_report(corrupt([0, 1, 2], np.eye(3), seed=0), ["cat", "dog"])
