@@ -17,22 +17,23 @@ _REQUIREMENT = re.compile(r"""(?P<name>[\w.-]+)[^;]*(;.*extra == ['"](?P<extra>[
 
 
 def requirements() -> dict[str, list[str]]:
-    """Return the packages that each extra brings itself; those that are always needed under ``""``."""
-    found: dict[str, list[str]] = {}
-    for line in importlib.metadata.requires("sce-lib") or []:
-        match = _REQUIREMENT.match(line)
-        assert match is not None  # the metadata are well-formed: pip has read them
-        if match["name"] != "sce-lib":
-            found.setdefault(match["extra"] or "", []).append(match["name"])
+    """Return the packages that each extra adds to those before it; what is always needed under ``""``."""
+    lines = [_REQUIREMENT.match(line) for line in importlib.metadata.requires("sce-lib") or []]
+    pairs = [(match["extra"] or "", match["name"]) for match in lines if match is not None]
+    known = {"sce-lib"}
+    found = {}
+    for extra in ("", *EXTRAS):
+        names = [name for of, name in pairs if of == extra and name not in known]
+        known.update(names)
+        found[extra] = sorted(set(names))
     return found
 
 
 def installed() -> Iterator[str]:
     """Yield a line for what is always needed and for each extra: versions, or what it would add."""
-    brought = requirements()
-    for extra in ("", *EXTRAS):
+    for extra, names in requirements().items():
         there, absent = [], []
-        for name in brought.get(extra, []):
+        for name in names:
             try:
                 there.append(f"{name} {importlib.metadata.version(name)}")
             except importlib.metadata.PackageNotFoundError:

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
+
+from sce_lib.experiments.config.naming import value_in_words
 
 MINUS = "−"
 
@@ -69,3 +72,22 @@ def spread(shares: Sequence[float] | np.ndarray, digits: int = 1) -> str:
     '55.0 [50.0, 60.0]'
     """
     return over_seeds(100 * np.asarray(shares, dtype=float), digits)
+
+
+def written(table: pd.DataFrame, digits: int | None = None) -> pd.DataFrame:
+    """Return a table with its numbers as text: `number` of so many digits, or four digits that count.
+
+    Examples
+    --------
+    >>> written(pd.DataFrame({"A": [-9.21034, -4.0]}))["A"].tolist()
+    ['−9.21', '−4']
+    """
+    return table.map(lambda value: _text(value, digits))
+
+
+def _text(value: object, digits: int | None) -> str:
+    if not isinstance(value, float):
+        return value_in_words(value)
+    if np.isnan(value):
+        return ""
+    return value_in_words(float(value)) if digits is None else number(value, digits)

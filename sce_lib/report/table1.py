@@ -88,7 +88,7 @@ def _require_one_table(board: pd.DataFrame, dataset: str) -> None:
         )
 
 
-def table1(cells: pd.DataFrame, which: str = "last") -> pd.DataFrame:
+def shown(cells: pd.DataFrame, which: str = "last") -> pd.DataFrame:
     """Return Table 1 as a reader wants it: a column a method, and under each noise what there is of it.
 
     Parameters

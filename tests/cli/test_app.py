@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,7 @@ def test_sweep_of_what_is_there_does_nothing(sce, folders, make_record):
     code, said = sce("sweep", "figure4", "--profile", "smoke")
     assert code == 0
     assert said.startswith("figure4: 1 runs, 1 in the ledger, 0 missing")
-    assert said.endswith(" 0 trained, 0 failed")
+    assert said.endswith(f" 0 trained, 0 failed; records are in {folders / 'ledger'}")
 
 
 def test_a_sweep_names_the_jobs_that_cannot_be_even_where_the_time_is_known(sce, folders, make_record):
@@ -175,7 +176,8 @@ def test_exported_noise_is_what_a_run_sees(sce, folders, suffix):
 
 def test_check_env_trains_and_names_what_is_installed(sce, folders):
     code, said = sce("check-env", "--device", "cpu", "--no-compile")
-    assert "OK torch" in said
+    assert f"OK losses, noise, models: numpy {np.__version__}, torch {version('torch')}" in said
+    assert "OK extra book (executing the chapters and rendering the book): beautifulsoup4 " in said
     assert "OK trained on cpu" in said
     assert "OK one training step against float64 on the CPU" in said
     assert ("no CUDA device" in said) != torch.cuda.is_available()

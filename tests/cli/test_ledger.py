@@ -49,8 +49,9 @@ def test_ls_tells_of_failures_beside_the_records(sce, ledger, make_record):
     code, said, complained = sce("ls")
     assert code == 0
     header, line = said.splitlines()
-    assert header.split() == ["last", "best", "minutes", "protocol", "section", "run"]
-    assert line.split()[:3] == ["0.7500", f"{record.best_accuracy:.4f}", "1.5"]
+    assert header.split() == ["last", "best", "of", "minutes", "setting", "protocol", "run"]
+    assert line.split()[:4] == ["0.7500", f"{record.best_accuracy:.4f}", "5,000", "1.5"]
+    assert "  CE, clean labels  paper    §5.2  " in line
     assert line.endswith(name(record))
     assert complained == f"failed: {name(failed)}: MemoryError: 40 GB\n"
     assert sce("ls", "--dataset", "cifar10") == (
@@ -68,8 +69,10 @@ def test_show_by_how_a_run_begins(sce, ledger, make_record):
     ledger.put(record)
     code, said, _ = sce("show", "sl-sym")
     assert code == 0
-    assert said.startswith(name(record) + "\nlast 0.6250 on 4,000 test images; best ")
-    assert [line.split() for line in said.splitlines()[2:7]] == [
+    assert said.startswith(
+        name(record) + "\nSL, 40 % symmetric noise\nlast 0.6250 on 4,000 test images; best "
+    )
+    assert [line.split() for line in said.splitlines()[3:8]] == [
         *(["class0", "0.200"], ["class1", "0.400"], ["class2", "–"]),
         *(["class3", "0.900"], ["class4", "1.000"]),
     ]
@@ -237,11 +240,12 @@ def test_import_adds_what_is_missing_and_refuses_what_differs(sce, ledger, folde
     records = [make_record(seed=seed) for seed in (0, 1)]
     for record in records:
         other.put(record)
-    assert sce("import", other.root) == (0, "2 added, 0 there already, 0 refused\n", "")
-    assert sce("import", other.root) == (0, "0 added, 2 there already, 0 refused\n", "")
+    where = f"the ledger is {ledger.root}"
+    assert sce("import", other.root) == (0, f"2 added, 0 there already, 0 refused; {where}\n", "")
+    assert sce("import", other.root) == (0, f"0 added, 2 there already, 0 refused; {where}\n", "")
     file = other.put(changed(records[0], test_images_per_epoch=20))
     code, said, complained = sce("import", other.root)
-    assert (code, said) == (1, "0 added, 1 there already, 1 refused\n")
+    assert (code, said) == (1, f"0 added, 1 there already, 1 refused; {where}\n")
     assert complained.startswith(f"refused: {file}: {ledger.path(records[0].config)} has other results")
     assert list(ledger) == records
 
@@ -252,7 +256,7 @@ def test_import_refuses_a_damaged_file_and_takes_the_rest(sce, ledger, folders, 
     other.put(fine)
     damaged.write_text(json.dumps({"record": {}}))
     code, said, complained = sce("import", damaged, other.path(fine.config), "--ledger", folders / "mine")
-    assert (code, said) == (1, "1 added, 0 there already, 1 refused\n")
+    assert (code, said) == (1, f"1 added, 0 there already, 1 refused; the ledger is {folders / 'mine'}\n")
     assert complained.startswith(f"refused: {damaged}: is no ledger record: KeyError")
     assert list(Ledger(folders / "mine")) == [fine]
     assert not ledger.root.exists()

@@ -67,13 +67,13 @@ def test_a_data_set_that_the_paper_lacks_has_no_paper_numbers(run):
 
 
 def test_the_table_as_text(cells):
-    table = table1.table1(cells)
+    table = table1.shown(cells)
     assert table.shape == (8 * 4, 7)
     assert table.columns.tolist() == ["CE", "LSR", "Bootstrap", "Forward", "D2L", "GCE", "SL"]
     assert table.loc[NOISY, "SL"].tolist() == ["97.40 ±\u00a00.02", "94.0 [90.0,\u00a097.0]", "−3.4", "3"]
     assert table.loc[NOISY, "D2L"].tolist() == ["93.61 ±\u00a00.01", "80.0", "−13.6", "1"]
     assert table.loc["clean", "CE"].tolist() == ["99.02 ±\u00a00.01", "", "", ""]
-    oracle = table1.table1(cells, "best")
+    oracle = table1.shown(cells, "best")
     assert oracle.loc[(NOISY, "ours, best epoch"), "SL"] == "96.0 [92.0,\u00a099.0]"
     assert oracle.loc[(NOISY, "difference"), "SL"] == "−1.4"
 
@@ -85,7 +85,7 @@ def test_other_methods_can_stand_side_by_side(run):
     ]
     cells = table1.cells(runs, "cifar10", ("lsr", "lsr+sl", "sl"), (NOISY, "asymmetric-0.4"))
     assert cells.loc[NOISY, "seeds"].tolist() == [1, 1, 0]
-    table = table1.table1(cells)
+    table = table1.shown(cells)
     assert table.columns.tolist() == ["LSR", "LSR+SL", "SL"]
     assert table.index.unique(0).tolist() == [NOISY, "asymmetric-0.4"]
     assert table.loc[(NOISY, "ours, last epoch")].tolist() == ["50.0", "75.0", ""]
@@ -93,7 +93,7 @@ def test_other_methods_can_stand_side_by_side(run):
 
 
 def test_only_the_cells_that_are_given_are_shown(cells):
-    table = table1.table1(cells.loc[[("clean", "ce"), (NOISY, "sl")]], "best")
+    table = table1.shown(cells.loc[[("clean", "ce"), (NOISY, "sl")]], "best")
     assert table.index.unique(0).tolist() == ["clean", NOISY]
     assert table["CE"].tolist() == ["99.02 ±\u00a00.01", "", "", "", "", "", "", ""]
     assert table["SL"].tolist() == [
@@ -199,4 +199,4 @@ def test_what_is_not_one_table_is_refused(run, others, named):
 
 def test_an_unknown_view_is_refused(cells):
     with pytest.raises(ValueError, match="'last' or 'best', not 'first'"):
-        table1.table1(cells, "first")
+        table1.shown(cells, "first")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from sce_lib.experiments.config.naming import value_in_words
 from sce_lib.experiments.ledger import MissingRuns, RunRecord
 from sce_lib.report.claims.evidence import Evidence
 from sce_lib.report.claims.quantities import QUANTITIES
@@ -91,7 +92,7 @@ def _verdict(claim: pd.Series, evidence: Evidence) -> dict[str, Any]:
         "lowest": values.min(),
         "highest": values.max(),
         "seeds": len(values),
-        "rule": f"{'≥' if claim['comparison'] == 'at_least' else '≤'} {claim['threshold']:g}",
+        "rule": f"{'≥' if claim['comparison'] == 'at_least' else '≤'} {value_in_words(claim['threshold'])}",
         "paper": claim["paper_value"],
         "verdict": judge(values.mean(), *rule) if len(values) else NOT_TESTED,
     }
