@@ -26,7 +26,8 @@ def generalized_cross_entropy(
 ) -> Tensor:
     r"""Generalized cross entropy, :math:`(1 - p_y^q)/q` (Zhang and Sabuncu, NeurIPS 2018).
 
-    It goes from cross entropy (:math:`q \to 0`) to :math:`1 - p_y` (``q = 1``), half the mean absolute error.
+    It goes from cross entropy (:math:`q \to 0`) to :math:`1 - p_y` (``q = 1``), half the mean absolute error,
+    and lies between 0 and ``1/q``.
 
     Parameters
     ----------
@@ -38,17 +39,15 @@ def generalized_cross_entropy(
         In (0, 1), the k of the paper's truncated loss: where :math:`p_y \le k` the loss is the constant
         :math:`(1 - k^q)/q`, without gradient.
 
-    Returns
-    -------
-    Tensor
-        Shape ``(N, d1, ...)``, between 0 and ``1/q``.
-
     Examples
     --------
     >>> generalized_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]), q=1.0)
     tensor([0.7500, 0.7500])
     """
-    check_generalized(q, truncation)
+    if not 0 < q <= 1:
+        raise ValueError(f"q must be above 0 and at most 1, got q={q!r}")
+    if truncation is not None and not 0 < truncation < 1:
+        raise ValueError(f"truncation must lie strictly between 0 and 1, got truncation={truncation!r}")
     largest = None if truncation is None else -math.log(truncation)
 
     def loss(nll: Tensor) -> Tensor:
@@ -60,22 +59,15 @@ def generalized_cross_entropy(
 def label_smoothing(logits: Tensor, target: Tensor, epsilon: float = 0.1) -> Tensor:
     r"""Label smoothing: cross entropy with the target :math:`(1 - \epsilon)\,q + \epsilon/K`.
 
+    Szegedy et al., "Rethinking the Inception architecture", CVPR 2016. Smoothed targets sum to 1 for every
+    number of classes.
+
     Parameters
     ----------
     logits, target : Tensor
         See :mod:`sce_lib.losses.functional`.
     epsilon : float
         The share of the uniform distribution, in [0, 1].
-
-    Returns
-    -------
-    Tensor
-        Shape ``(N, d1, ...)``.
-
-    Notes
-    -----
-    Szegedy et al., "Rethinking the Inception architecture", CVPR 2016. Smoothed targets sum to 1 for every
-    number of classes.
 
     Examples
     --------
@@ -95,11 +87,6 @@ def smooth_target(logits: Tensor, target: Tensor, epsilon: float = 0.1) -> Tenso
         See :mod:`sce_lib.losses.functional`; of the logits only shape, dtype and device matter.
     epsilon : float
         The share of the uniform distribution, in [0, 1].
-
-    Returns
-    -------
-    Tensor
-        Shaped like ``logits``.
 
     Examples
     --------
@@ -133,11 +120,6 @@ def bootstrap(
         Whether :math:`\hat q` is held constant in the gradient. By default it is not, which makes the soft
         form cross entropy with minimum entropy regularization. The hard form is the same either way.
 
-    Returns
-    -------
-    Tensor
-        Shape ``(N, d1, ...)``.
-
     Examples
     --------
     >>> bootstrap(torch.tensor([[2.0, 0.0]]), torch.tensor([1]), hard=True)
@@ -165,11 +147,6 @@ def forward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
     T : Tensor or array
         Transition matrix, shape ``(K, K)``, ``T[i, j]`` the probability of label j where class i is true;
         rows sum to 1 (not checked here, but by :class:`sce_lib.losses.ForwardCorrection`).
-
-    Returns
-    -------
-    Tensor
-        Shape ``(N, d1, ...)``.
 
     Notes
     -----
@@ -199,7 +176,8 @@ def forward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
 def backward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
     r"""Backward correction, :math:`-\sum_k (T^{-1})_{yk} \log p_k`.
 
-    Its mean over the noisy labels of a class is the cross entropy at that class.
+    Its mean over the noisy labels of a class is the cross entropy at that class. Unlike the other losses it
+    can be negative, and has no lower bound (Patrini et al., CVPR 2017).
 
     Parameters
     ----------
@@ -209,15 +187,6 @@ def backward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
         Transition matrix, shape ``(K, K)``, ``T[i, j]`` the probability of label j where class i is true;
         it must be invertible. It is inverted at every call; :class:`sce_lib.losses.BackwardCorrection` does
         so once.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(N, d1, ...)``. Unlike the other losses it can be negative, and has no lower bound.
-
-    Notes
-    -----
-    Patrini et al., CVPR 2017.
 
     Examples
     --------
@@ -243,14 +212,6 @@ def cross_entropy_with_rows(logits: Tensor, target: Tensor, rows: Tensor) -> Ten
     else:
         weights = F.embedding(target, rows)
     return -(weights.movedim(-1, dim) * logits.log_softmax(dim)).sum(dim)
-
-
-def check_generalized(q: float, truncation: float | None) -> None:
-    """Refuse hyperparameters out of the range of :func:`generalized_cross_entropy`."""
-    if not 0 < q <= 1:
-        raise ValueError(f"q must be above 0 and at most 1, got q={q!r}")
-    if truncation is not None and not 0 < truncation < 1:
-        raise ValueError(f"truncation must lie strictly between 0 and 1, got truncation={truncation!r}")
 
 
 def check_bootstrap(beta: float | None, hard: bool) -> float:

@@ -17,18 +17,13 @@ from sce_lib.losses.functional.inputs import (
 def normalized_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     r"""NCE, normalized cross entropy, :math:`\log p_y / \sum_k \log p_k` (Ma et al., ICML 2020).
 
-    Over all labels of one sample it sums to 1. It takes at least 2 classes: with one it is 0/0. "NCE+RCE" is
-    a weighted :class:`sce_lib.losses.Sum` of it and reverse cross entropy.
+    It lies between 0 and 1 and, over all labels of one sample, sums to 1. It takes at least 2 classes: with
+    one it is 0/0. "NCE+RCE" is a weighted :class:`sce_lib.losses.Sum` of it and reverse cross entropy.
 
     Parameters
     ----------
     logits, target : Tensor
         See :mod:`sce_lib.losses.functional`.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(N, d1, ...)``, between 0 and 1.
 
     Examples
     --------
@@ -53,17 +48,13 @@ def taylor_cross_entropy(logits: Tensor, target: Tensor, t: int = 2) -> Tensor:
     t : int
         Number of terms, at least 1.
 
-    Returns
-    -------
-    Tensor
-        Shape ``(N, d1, ...)``.
-
     Examples
     --------
     >>> taylor_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]), t=2)
     tensor([1.0312, 1.0312])
     """
-    check_taylor(t)
+    if isinstance(t, bool) or not isinstance(t, int) or t < 1:
+        raise ValueError(f"t must be an integer of at least 1, got t={t!r}")
 
     def loss(nll: Tensor) -> Tensor:
         error = -torch.expm1(-nll)
@@ -78,8 +69,9 @@ def taylor_cross_entropy(logits: Tensor, target: Tensor, t: int = 2) -> Tensor:
 def partially_huberised_cross_entropy(logits: Tensor, target: Tensor, tau: float = 10.0) -> Tensor:
     r"""Cross entropy that is linear in :math:`p_y` from :math:`1/\tau` down (Menon et al., ICLR 2020).
 
-    :math:`-\log p_y` where :math:`p_y > 1/\tau`, else :math:`-\tau p_y + \log\tau + 1`. It goes from
-    :math:`1 - p_y` (``tau = 1``), half the mean absolute error, to cross entropy (:math:`\tau \to \infty`).
+    :math:`-\log p_y` where :math:`p_y > 1/\tau`, else :math:`-\tau p_y + \log\tau + 1`, which is the most. It
+    goes from :math:`1 - p_y` (``tau = 1``), half the mean absolute error, to cross entropy (:math:`\tau \to
+    \infty`).
 
     Parameters
     ----------
@@ -88,17 +80,13 @@ def partially_huberised_cross_entropy(logits: Tensor, target: Tensor, tau: float
     tau : float
         At least 1, finite. The largest gradient with respect to :math:`p_y`.
 
-    Returns
-    -------
-    Tensor
-        Shape ``(N, d1, ...)``, at most ``log(tau) + 1``.
-
     Examples
     --------
     >>> partially_huberised_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]), tau=2)
     tensor([1.1931, 1.1931])
     """
-    check_huberised(tau)
+    if not 1 <= tau < math.inf:
+        raise ValueError(f"tau must be finite and at least 1, got tau={tau!r}")
     threshold = math.log(tau)
 
     def loss(nll: Tensor) -> Tensor:
@@ -124,17 +112,15 @@ def asymmetric_generalized_cross_entropy(
     q : float
         Finite, above 0.
 
-    Returns
-    -------
-    Tensor
-        Shape ``(N, d1, ...)``.
-
     Examples
     --------
     >>> asymmetric_generalized_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]), a=1, q=2)
     tensor([1.2188, 1.2188])
     """
-    check_asymmetric(a, q)
+    if not 0 <= a < math.inf:
+        raise ValueError(f"a must be finite and at least 0, got a={a!r}")
+    if not 0 < q < math.inf:
+        raise ValueError(f"q must be finite and above 0, got q={q!r}")
     log_a = math.log(a) if a > 0 else -math.inf
 
     def loss(nll: Tensor) -> Tensor:
@@ -160,11 +146,6 @@ def jensen_shannon(logits: Tensor, target: Tensor, pi: float = 0.5) -> Tensor:
         The target's share, strictly between 0 and 1. Towards 0 the difference of entropies loses digits in
         proportion to ``1/pi``; the published values are 0.1 and more.
 
-    Returns
-    -------
-    Tensor
-        Shape ``(N, d1, ...)``.
-
     Notes
     -----
     ``0 log 0`` counts as 0, in the target and in the prediction.
@@ -174,7 +155,8 @@ def jensen_shannon(logits: Tensor, target: Tensor, pi: float = 0.5) -> Tensor:
     >>> jensen_shannon(torch.zeros(2, 4), torch.tensor([0, 3]))
     tensor([1.0976, 1.0976])
     """
-    check_jensen_shannon(pi)
+    if not 0 < pi < 1:
+        raise ValueError(f"pi must lie strictly between 0 and 1, got pi={pi!r}")
     logits, target = checked(logits, target)
     log_rest = math.log1p(-pi)
     scale = -(1 - pi) * log_rest
@@ -192,29 +174,3 @@ def jensen_shannon(logits: Tensor, target: Tensor, pi: float = 0.5) -> Tensor:
     log_m = torch.log1p(-(1 - pi) * error)
     at_label = -log_m.exp() * log_m - (1 - pi) * (-nll).exp() * nll
     return error + at_label / scale
-
-
-def check_taylor(t: int) -> None:
-    """Refuse a number of terms that is none."""
-    if isinstance(t, bool) or not isinstance(t, int) or t < 1:
-        raise ValueError(f"t must be an integer of at least 1, got t={t!r}")
-
-
-def check_huberised(tau: float) -> None:
-    """Refuse a threshold out of the range of :func:`partially_huberised_cross_entropy`."""
-    if not 1 <= tau < math.inf:
-        raise ValueError(f"tau must be finite and at least 1, got tau={tau!r}")
-
-
-def check_asymmetric(a: float, q: float) -> None:
-    """Refuse hyperparameters out of the range of :func:`asymmetric_generalized_cross_entropy`."""
-    if not 0 <= a < math.inf:
-        raise ValueError(f"a must be finite and at least 0, got a={a!r}")
-    if not 0 < q < math.inf:
-        raise ValueError(f"q must be finite and above 0, got q={q!r}")
-
-
-def check_jensen_shannon(pi: float) -> None:
-    """Refuse a share out of the range of :func:`jensen_shannon`."""
-    if not 0 < pi < 1:
-        raise ValueError(f"pi must lie strictly between 0 and 1, got pi={pi!r}")

@@ -25,11 +25,6 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     logits, target : Tensor
         See :mod:`sce_lib.losses.functional`.
 
-    Returns
-    -------
-    Tensor
-        Shape ``(N, d1, ...)``.
-
     Examples
     --------
     >>> cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]))
@@ -51,11 +46,6 @@ def reverse_cross_entropy(logits: Tensor, target: Tensor, *, A: float = PAPER_LO
         See :mod:`sce_lib.losses.functional`.
     A : float
         What stands for ``log 0``; finite and below 0.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(N, d1, ...)``.
 
     Notes
     -----
@@ -89,11 +79,6 @@ def symmetric_cross_entropy(
     A : float
         What stands for ``log 0``; finite and below 0. :func:`reverse_cross_entropy` says what happens there.
 
-    Returns
-    -------
-    Tensor
-        Shape ``(N, d1, ...)``.
-
     Examples
     --------
     >>> symmetric_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]), alpha=0.1, beta=1.0, A=-4)
@@ -111,18 +96,13 @@ def symmetric_cross_entropy(
 def mean_absolute_error(logits: Tensor, target: Tensor) -> Tensor:
     r"""Mean absolute error, :math:`\ell_{mae} = \sum_k |p_k - q_k|` (§4.3).
 
-    A class index gives :math:`2\,(1 - p_y)`, which is reverse cross entropy with ``A = -2``; with
-    probabilities the two differ.
+    It lies between 0 and 2. A class index gives :math:`2\,(1 - p_y)`, which is reverse cross entropy with ``A
+    = -2``; with probabilities the two differ.
 
     Parameters
     ----------
     logits, target : Tensor
         See :mod:`sce_lib.losses.functional`.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(N, d1, ...)``, between 0 and 2.
 
     Notes
     -----

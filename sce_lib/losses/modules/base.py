@@ -1,6 +1,8 @@
 """What all loss modules share: from per-sample losses to what ``torch.nn.CrossEntropyLoss`` would return."""
 
-from typing import Any, Literal, TypedDict, get_args
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, TypedDict, get_args
 
 import torch
 from torch import Tensor, nn
@@ -123,3 +125,32 @@ class Loss(nn.Module):
         if len(weight) != num_classes:
             raise ValueError(f"weight has {len(weight)} factors for logits of {num_classes} classes")
         return weight.to(losses.dtype)
+
+
+class OfFormula(Loss):
+    """Base of the losses that are a function of :mod:`sce_lib.losses.functional`, hyperparameters held.
+
+    A subclass names the function in `formula`, and takes hyperparameters of the same names.
+    """
+
+    formula: ClassVar[Callable[..., Tensor]]
+    _names: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._names = tuple(name for name in inspect.signature(cls).parameters if name != "aggregation")
+
+    def __init__(self, hyperparameters: dict[str, Any], aggregation: Aggregation) -> None:
+        super().__init__(**aggregation)
+        # The function itself refuses what is out of its range, here and not in the first step of training.
+        self.formula(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64), **hyperparameters)
+        for name in self._names:
+            setattr(self, name, hyperparameters[name])
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return the loss's own hyperparameters by name."""
+        return {name: getattr(self, name) for name in self._names}
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Loss of each sample, ``(N, d1, ...)``."""
+        return self.formula(logits, target, **self.hyperparameters())

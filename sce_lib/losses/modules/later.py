@@ -1,28 +1,13 @@
 """Modules of the losses of the years around the paper."""
 
-from typing import Any, Unpack
-
-from torch import Tensor
+from typing import Unpack
 
 from sce_lib.losses import functional as L
-from sce_lib.losses.functional.later import (
-    check_asymmetric,
-    check_huberised,
-    check_jensen_shannon,
-    check_taylor,
-)
-from sce_lib.losses.modules.base import Aggregation, Loss
+from sce_lib.losses.modules.base import Aggregation, OfFormula
 
 
-class NormalizedCrossEntropy(Loss):
-    r"""Normalized cross entropy, :math:`\log p_y / \sum_k \log p_k`.
-
-    See :func:`sce_lib.losses.functional.normalized_cross_entropy`.
-
-    Parameters
-    ----------
-    weight, ignore_index, reduction
-        As in :class:`sce_lib.losses.Loss`.
+class NormalizedCrossEntropy(OfFormula):
+    r"""Normalized cross entropy, NCE, :math:`\log p_y / \sum_k \log p_k`.
 
     Examples
     --------
@@ -31,22 +16,14 @@ class NormalizedCrossEntropy(Loss):
     tensor(0.2500)
     """
 
-    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Loss of each sample, ``(N, d1, ...)``."""
-        return L.normalized_cross_entropy(logits, target)
+    formula = staticmethod(L.normalized_cross_entropy)
+
+    def __init__(self, **aggregation: Unpack[Aggregation]) -> None:
+        super().__init__({}, aggregation)
 
 
-class TaylorCrossEntropy(Loss):
-    r"""Taylor cross entropy, :math:`\sum_{i=1}^{t} (1 - p_y)^i / i`.
-
-    See :func:`sce_lib.losses.functional.taylor_cross_entropy`.
-
-    Parameters
-    ----------
-    t : int
-        Number of terms, at least 1.
-    weight, ignore_index, reduction
-        As in :class:`sce_lib.losses.Loss`.
+class TaylorCrossEntropy(OfFormula):
+    r"""Taylor cross entropy, :math:`\sum_{i=1}^{t} (1 - p_y)^i / i`; `t` is at least 1.
 
     Examples
     --------
@@ -55,31 +32,15 @@ class TaylorCrossEntropy(Loss):
     tensor(1.0312)
     """
 
+    formula = staticmethod(L.taylor_cross_entropy)
+    t: int
+
     def __init__(self, t: int = 2, **aggregation: Unpack[Aggregation]) -> None:
-        super().__init__(**aggregation)
-        check_taylor(t)
-        self.t = t
-
-    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Loss of each sample, ``(N, d1, ...)``."""
-        return L.taylor_cross_entropy(logits, target, self.t)
-
-    def hyperparameters(self) -> dict[str, Any]:
-        """Return the loss's own hyperparameters by name."""
-        return {"t": self.t}
+        super().__init__({"t": t}, aggregation)
 
 
-class PartiallyHuberisedCrossEntropy(Loss):
-    r"""Cross entropy that is linear in :math:`p_y` from :math:`1/\tau` down.
-
-    See :func:`sce_lib.losses.functional.partially_huberised_cross_entropy`.
-
-    Parameters
-    ----------
-    tau : float
-        At least 1, finite.
-    weight, ignore_index, reduction
-        As in :class:`sce_lib.losses.Loss`.
+class PartiallyHuberisedCrossEntropy(OfFormula):
+    r"""Cross entropy that is linear in :math:`p_y` from :math:`1/\tau` down; `tau` is finite, at least 1.
 
     Examples
     --------
@@ -88,33 +49,15 @@ class PartiallyHuberisedCrossEntropy(Loss):
     tensor(1.1931)
     """
 
+    formula = staticmethod(L.partially_huberised_cross_entropy)
+    tau: float
+
     def __init__(self, tau: float = 10.0, **aggregation: Unpack[Aggregation]) -> None:
-        super().__init__(**aggregation)
-        check_huberised(tau)
-        self.tau = tau
-
-    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Loss of each sample, ``(N, d1, ...)``."""
-        return L.partially_huberised_cross_entropy(logits, target, self.tau)
-
-    def hyperparameters(self) -> dict[str, Any]:
-        """Return the loss's own hyperparameters by name."""
-        return {"tau": self.tau}
+        super().__init__({"tau": tau}, aggregation)
 
 
-class AsymmetricGeneralizedCrossEntropy(Loss):
-    r"""Asymmetric generalized cross entropy, :math:`[(a+1)^q - (a+p_y)^q]/q`.
-
-    See :func:`sce_lib.losses.functional.asymmetric_generalized_cross_entropy`.
-
-    Parameters
-    ----------
-    a : float
-        Finite, at least 0.
-    q : float
-        Finite, above 0.
-    weight, ignore_index, reduction
-        As in :class:`sce_lib.losses.Loss`.
+class AsymmetricGeneralizedCrossEntropy(OfFormula):
+    r"""Asymmetric generalized cross entropy, :math:`[(a+1)^q - (a+p_y)^q]/q`; `a` ≥ 0, `q` > 0, both finite.
 
     Examples
     --------
@@ -123,31 +66,16 @@ class AsymmetricGeneralizedCrossEntropy(Loss):
     tensor(1.2188)
     """
 
+    formula = staticmethod(L.asymmetric_generalized_cross_entropy)
+    a: float
+    q: float
+
     def __init__(self, a: float = 0.6, q: float = 0.6, **aggregation: Unpack[Aggregation]) -> None:
-        super().__init__(**aggregation)
-        check_asymmetric(a, q)
-        self.a, self.q = a, q
-
-    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Loss of each sample, ``(N, d1, ...)``."""
-        return L.asymmetric_generalized_cross_entropy(logits, target, self.a, self.q)
-
-    def hyperparameters(self) -> dict[str, Any]:
-        """Return the loss's own hyperparameters by name."""
-        return {"a": self.a, "q": self.q}
+        super().__init__({"a": a, "q": q}, aggregation)
 
 
-class JensenShannon(Loss):
-    r"""Scaled Jensen-Shannon divergence of target and prediction.
-
-    See :func:`sce_lib.losses.functional.jensen_shannon`.
-
-    Parameters
-    ----------
-    pi : float
-        The target's share, strictly between 0 and 1.
-    weight, ignore_index, reduction
-        As in :class:`sce_lib.losses.Loss`.
+class JensenShannon(OfFormula):
+    r"""Scaled Jensen-Shannon divergence of target and prediction; `pi`, the target's share, is in (0, 1).
 
     Examples
     --------
@@ -156,15 +84,8 @@ class JensenShannon(Loss):
     tensor(1.0976)
     """
 
+    formula = staticmethod(L.jensen_shannon)
+    pi: float
+
     def __init__(self, pi: float = 0.5, **aggregation: Unpack[Aggregation]) -> None:
-        super().__init__(**aggregation)
-        check_jensen_shannon(pi)
-        self.pi = pi
-
-    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Loss of each sample, ``(N, d1, ...)``."""
-        return L.jensen_shannon(logits, target, self.pi)
-
-    def hyperparameters(self) -> dict[str, Any]:
-        """Return the loss's own hyperparameters by name."""
-        return {"pi": self.pi}
+        super().__init__({"pi": pi}, aggregation)
