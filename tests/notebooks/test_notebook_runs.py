@@ -19,8 +19,6 @@ from sce_lib.experiments.ledger import Ledger, RunRecord
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CLASS_BIAS = ROOT / "notebooks" / "02_class_bias.ipynb"
-# Chapters whose smoke run takes longer than some 30 seconds; `make test-slow` runs them.
-SLOW: set[str] = set()
 
 
 def declared(notebook: Path) -> set[str]:
@@ -45,12 +43,7 @@ def own_folders(tmp_path, monkeypatch):
     monkeypatch.delenv("MPLBACKEND", raising=False)
 
 
-def by_speed() -> list:
-    marks = {path: [pytest.mark.slow] if path.stem in SLOW else [] for path in NOTEBOOKS}
-    return [pytest.param(path, id=path.stem, marks=marks[path]) for path in NOTEBOOKS]
-
-
-@pytest.mark.parametrize("notebook", by_speed())
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_trains_and_draws_at_smoke(notebook, tmp_path):
     ledger = tmp_path / "ledger"
     executed = execute(notebook, tmp_path, profile="smoke", train_missing=True, ledger=str(ledger))
@@ -67,6 +60,8 @@ def figures(notebook: nbformat.NotebookNode) -> int:
     return sum("image/png" in output.get("data", {}) for output in outputs)
 
 
+# The two below execute chapters more often than `make test` and `make book` do: they are for a slow run.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "notebook", [pytest.param(path, id=path.stem) for path in NOTEBOOKS if "ledger" in declared(path)]
 )
@@ -93,7 +88,7 @@ def halve_class_accuracies(
     assert ledger.get(record.config) is not None  # whole, by every check that one file allows
 
 
-@pytest.mark.skipif(not CLASS_BIAS.exists(), reason="there is no chapter 2")
+@pytest.mark.slow
 def test_edited_record_fails_the_chapter_that_shows_it(tmp_path, ending_in):
     copy = tmp_path / "ledger"
     shutil.copytree(ROOT / "data" / "ledger", copy, ignore=shutil.ignore_patterns("failed", ".locks"))

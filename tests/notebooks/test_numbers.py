@@ -104,6 +104,10 @@ def shown_now(chapter: str) -> Shown:
     return now._replace(checked=checked)
 
 
+# What executes these chapters is for a slow run: nbval compares all their outputs in each run of the tests.
+executing = pytest.mark.slow
+
+
 def made_again(chapter: str) -> list[list[Table]]:
     """Return for each cell the tables that it shows now, from the ledger."""
     return shown_now(chapter).tables
@@ -130,6 +134,7 @@ def differences(stored: list[list[Table]], made: list[list[Table]]) -> list[str]
     return found
 
 
+@executing
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_table_is_what_the_ledger_gives(chapter):
     stored = stored_tables(code(chapter))
@@ -137,6 +142,7 @@ def test_every_table_is_what_the_ledger_gives(chapter):
     assert differences(stored, made_again(chapter)) == []
 
 
+@executing
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_number_edited_by_hand_is_found(chapter, tmp_path):
     """In each table in turn, in a copy of the notebook, the last number is raised in its last digit."""
@@ -163,6 +169,7 @@ def test_a_number_edited_by_hand_is_found(chapter, tmp_path):
     assert edited > 2
 
 
+@executing
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_text_that_a_cell_shows_is_what_the_ledger_gives(chapter):
     stored = stored_texts(code(chapter))
@@ -170,6 +177,7 @@ def test_every_text_that_a_cell_shows_is_what_the_ledger_gives(chapter):
     assert stored == shown_now(chapter).texts
 
 
+@executing
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_the_checks_of_the_prose_hold_for_the_ledger_as_it_is(chapter):
     """They stand back for other runs than the prose is about; for the committed ones they must not."""
@@ -194,8 +202,9 @@ def numbers(text: str) -> list[float]:
 
 
 def test_table_1_of_chapter_8_by_the_files_alone():
-    of_paper = pd.read_csv(ROOT / "data" / "paper" / "table1.csv").set_index(["dataset", "noise", "method"])
-    (cell,) = (cell for cell in code("08_benchmark") if "benchmark.table1(of_name)" in cell.source)
+    published = ROOT / "sce_lib" / "report" / "published" / "table1.csv"
+    of_paper = pd.read_csv(published).set_index(["dataset", "noise", "method"])
+    (cell,) = (cell for cell in code("08_benchmark") if "table1.shown(of_name)" in cell.source)
     headings = [text for o in cell.outputs if (text := o.data.get("text/markdown", "")).startswith("**")]
     shown = stored_tables([cell])[0]
     assert len(headings) == len(shown) > 0
