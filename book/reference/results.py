@@ -81,10 +81,13 @@ def _table(rows: pd.DataFrame, section: str, caption: str, cell: Callable[[pd.Se
     yield f'<table class="sortable"><caption>{escape(caption)}</caption>'
     yield "<thead><tr>" + "".join(f'<th scope="col">{escape(head)}</th>' for head in heads) + "</tr></thead>"
     yield "<tbody>"
-    groups = rows.groupby(["method", "changes", *SCALE], sort=False)
+    # Settings that the words do not tell apart, as rates that agree to six digits, have rows of their own.
+    alike = ["method", "changes", *SCALE]
+    rows = rows.assign(twin=rows.groupby([*alike, "noise"]).cumcount())
+    groups = rows.groupby([*alike, "twin"], sort=False)
     for _, group in sorted(groups, key=lambda pair: _place(pair[1].iloc[0])):
         row = group.iloc[0]
-        yield f'<tr><th scope="row" data-value="{METHODS.index(row["method"])}">{_name(row["method"])}</th>'
+        yield f'<tr><th scope="row" data-value="{_rank(row)}">{method_title(row["method"])}</th>'
         if with_changes:
             yield f"<td>{escape(row['changes'])}</td>"
         by_noise = {found["noise"]: found for _, found in group.iterrows()}
@@ -94,11 +97,12 @@ def _table(rows: pd.DataFrame, section: str, caption: str, cell: Callable[[pd.Se
 
 
 def _place(row: pd.Series) -> tuple:
-    return ORDER.get(row["profile"], len(ORDER)), METHODS.index(row["method"]), row["changes"], *row[SCALE]
+    return ORDER.get(row["profile"], len(ORDER)), _rank(row), row["changes"], *row[[*SCALE, "twin"]]
 
 
-def _name(method: str) -> str:
-    return method_title(method)
+def _rank(row: pd.Series) -> int:
+    """Return the place of a method among the presets; another multiple of CE or RCE comes last."""
+    return METHODS.index(row["method"]) if row["method"] in METHODS else len(METHODS)
 
 
 def _noise(slug: str, section: str) -> str:

@@ -77,6 +77,7 @@ def expected(runs, key):
 
 def test_every_number_is_found_in_the_ledger_or_in_the_papers_tables(made, records, papers_numbers):
     compared = 0
+    changes = {RunConfig.model_validate(record["config"]).changes for record in records.values()}
     for caption, table in tables(made["results.md"]).items():
         key = "best_accuracy" if "best epoch, an oracle" in caption else "last_accuracy"
         for _, cell, _ in filled(table):
@@ -96,7 +97,7 @@ def test_every_number_is_found_in_the_ledger_or_in_the_papers_tables(made, recor
             compared += 1
         # No digit stands anywhere else in the body but in names, the scale and what was changed.
         empty = [cell.text for cell in table.select("tbody td") if not cell.has_attr("data-runs")]
-        assert all(not text or ": " in text or "=" in text for text in empty)
+        assert all(not text or ": " in text or text in changes for text in empty)
     sections = {record["config"]["section"] for record in records.values()}
     assert compared > 0 or sections == {"5.1"}
 
@@ -216,10 +217,26 @@ def test_other_settings_have_a_table_of_their_own_and_no_number_of_the_paper(mix
     changed = mixed[0].config.model_copy(update={"n_train": 500})
     runs = [*mixed, mixed[0].model_copy(update={"config": changed})]
     table = page_of(runs, "§5.2, paper, other settings: last")
-    assert [cell.text for cell in table.select("tbody td")][:2] == ["n_train=500", ""]
+    assert [cell.text for cell in table.select("tbody td")][:2] == ["500 images", ""]
     assert "85.0 1 seed" in spoken(table)
     assert "paper 8" not in table.select_one("tbody").text
     assert cells(page_of(runs, "§5.2, paper: last"))["SL"][2].startswith("86.0 [85.0, 87.0] 2")
+
+
+def test_settings_that_the_words_do_not_tell_apart_have_rows_of_their_own(mixed):
+    config, runs = mixed[0].config, list(mixed)
+    for more in (1e-9, 2e-9):
+        noise = config.noise.model_copy(update={"rate": config.noise.rate + more})
+        runs.append(mixed[0].model_copy(update={"config": config.model_copy(update={"noise": noise})}))
+    assert len({run.config.setting for run in runs[-2:]}) == 1
+    table = page_of(runs, "§5.2, paper, other settings: last")
+    shown = [name for cell in table.select("[data-runs]") for name in cell["data-runs"].split()]
+    assert {run.run_id for run in runs[-2:]} <= set(shown)
+
+
+def test_any_multiple_of_cross_entropy_has_a_row(make_record):
+    config = RunConfig.preset("cifar10", "7ce", "symmetric-0.4", profile="laptop")
+    assert "7CE" in results.fragments([make_record(config=config)])["results.md"]
 
 
 def test_smoke_is_left_out_and_an_empty_ledger_says_so(make_record):

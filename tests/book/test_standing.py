@@ -10,7 +10,7 @@ from reference.settings import DATASETS as TITLES
 from small_book import ROOT
 from typer.testing import CliRunner
 
-from sce_lib import cli
+from sce_lib.cli import app as cli
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.config.factors import change
 from sce_lib.experiments.ledger import Embedding, Ledger
