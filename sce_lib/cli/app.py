@@ -16,6 +16,7 @@ from sce_lib.cli.common import (
     ProtocolOption,
     SectionOption,
     SeedsOption,
+    said_plainly,
     stop,
 )
 from sce_lib.cli.installation import installed
@@ -30,6 +31,7 @@ app.command("sweep")(sweep_command)
 
 
 @app.command("run")
+@said_plainly
 def run_command(
     dataset: DatasetOption = "digits",
     method: Annotated[
@@ -52,30 +54,28 @@ def run_command(
     from sce_lib.experiments.ledger import Ledger
 
     ledger = Ledger(folder)
-    try:
-        if seeds < 1:
-            raise ValueError(f"--seeds is how many runs to make, at least 1, not {seeds}")
-        if config is not None:
-            runs = [RunConfig.model_validate_json(config.read_text())]
-        else:
-            runs = [
-                RunConfig.preset(dataset, method, noise, protocol, profile, section, seed)  # type: ignore[arg-type]
-                for seed in range(seeds)
-            ]
-        from sce_lib.experiments import sweep  # torch takes seconds: a slip is answered before
+    if seeds < 1:
+        raise ValueError(f"--seeds is how many runs to make, at least 1, not {seeds}")
+    if config is not None:
+        runs = [RunConfig.model_validate_json(config.read_text())]
+    else:
+        runs = [
+            RunConfig.preset(dataset, method, noise, protocol, profile, section, seed)  # type: ignore[arg-type]
+            for seed in range(seeds)
+        ]
+    from sce_lib.experiments import sweep  # torch takes seconds: a slip is answered before
 
-        sweep.require_images_at_hand(runs, ledger)
-        for one in runs:
-            record = sweep.ensure(one, ledger, device, threads)
-            typer.echo(
-                f"{one.run_id}: last {record.last_accuracy:.4f}, best {record.best_accuracy:.4f} "
-                f"(epoch {record.best_epoch}), {record.provenance.seconds:.0f} s\n{ledger.path(one)}"
-            )
-    except (ValueError, OSError, ArithmeticError) as error:
-        raise stop(error) from error
+    sweep.require_images_at_hand(runs, ledger)
+    for one in runs:
+        record = sweep.ensure(one, ledger, device, threads)
+        typer.echo(
+            f"{one.run_id}: last {record.last_accuracy:.4f}, best {record.best_accuracy:.4f} "
+            f"(epoch {record.best_epoch}), {record.provenance.seconds:.0f} s\n{ledger.path(one)}"
+        )
 
 
 @noise_app.command("export")
+@said_plainly
 def noise_export(
     out: Annotated[Path, typer.Argument(help="file to write: .csv or .npz")],
     dataset: DatasetOption = "digits",
@@ -91,17 +91,15 @@ def noise_export(
     from sce_lib.experiments.config import RunConfig
     from sce_lib.experiments.training.task import prepare
 
-    try:
-        config = RunConfig.preset(dataset, "ce", noise, protocol, profile, seed=seed)  # type: ignore[arg-type]
-        task = prepare(config, torch.device("cpu"))
-        label_noise.export(task.noisy, out)
-    except (ValueError, OSError) as error:
-        raise stop(error) from error
+    config = RunConfig.preset(dataset, "ce", noise, protocol, profile, seed=seed)  # type: ignore[arg-type]
+    task = prepare(config, torch.device("cpu"))
+    label_noise.export(task.noisy, out)
     flipped = int(task.flipped.sum())
     typer.echo(f"{out}: {len(task.labels)} labels, {flipped} flipped")
 
 
 @app.command("check-env")
+@said_plainly
 def check_env(
     device: DeviceOption = "auto",
     compiling: Annotated[

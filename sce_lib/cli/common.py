@@ -1,12 +1,15 @@
 """Options that commands share, and how an error is said."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from sce_lib.experiments.config.parts import explain
 
+Command = TypeVar("Command", bound=Callable[..., None])
 DatasetOption = Annotated[
     str, typer.Option(help="digits, mnist, fashion_mnist, cifar10, or a tree of your own")
 ]
@@ -31,3 +34,18 @@ def stop(error: Exception) -> typer.Exit:
         raise error
     typer.echo(f"sce: {explain(error)}", err=True)
     return typer.Exit(2)
+
+
+def said_plainly(command: Command) -> Command:
+    """Make a command say what its user can mend by `stop`; what is a fault of ours keeps its traceback."""
+
+    @functools.wraps(command)
+    def wrapped(*arguments: object, **options: object) -> None:
+        try:
+            command(*arguments, **options)
+        except (KeyError, IndexError):
+            raise
+        except (ValueError, LookupError, OSError, ArithmeticError, ImportError) as error:
+            raise stop(error) from error
+
+    return wrapped  # type: ignore[return-value]

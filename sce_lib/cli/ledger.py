@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from sce_lib.experiments.ledger import Ledger
 
-from sce_lib.cli.common import DeviceOption, LedgerOption, stop
+from sce_lib.cli.common import DeviceOption, LedgerOption, said_plainly
 
 ledger_app = typer.Typer(help="Look at the ledger of run records.", no_args_is_help=True)
 RunArgument = Annotated[str, typer.Argument(help="run id, dataset/run id, or how one of them begins")]
@@ -25,6 +25,7 @@ def _nothing(ledger: "Ledger", dataset: str | None) -> str:
 
 
 @ledger_app.command("ls")
+@said_plainly
 def ledger_ls(
     folder: LedgerOption = None,
     dataset: Annotated[str | None, typer.Option(help="only this data set")] = None,
@@ -53,6 +54,7 @@ def ledger_ls(
 
 
 @ledger_app.command("show")
+@said_plainly
 def ledger_show(
     run: RunArgument,
     folder: LedgerOption = None,
@@ -61,10 +63,7 @@ def ledger_show(
     """Show a record: its config, its results, where it comes from."""
     from sce_lib.experiments.ledger import Ledger
 
-    try:
-        record = Ledger(folder).find(run)
-    except (ValueError, LookupError, OSError) as error:
-        raise stop(error) from error
+    record = Ledger(folder).find(run)
     if as_json:
         typer.echo(record.model_dump_json(indent=1))
         return
@@ -87,6 +86,7 @@ def ledger_show(
 
 
 @ledger_app.command("verify")
+@said_plainly
 def ledger_verify(
     runs: Annotated[list[str], typer.Argument(help="run ids, or how they begin")],
     folder: LedgerOption = None,
@@ -96,32 +96,28 @@ def ledger_verify(
     from sce_lib.experiments.ledger import Ledger
 
     passed = True
-    try:
-        records = [Ledger(folder).find(run) for run in runs]
-        from sce_lib.experiments.sweep import verify
+    records = [Ledger(folder).find(run) for run in runs]
+    from sce_lib.experiments.sweep import verify
 
-        for record in records:
-            found = verify(record, device)
-            name = f"{record.config.dataset}/{record.run_id}"
-            passed &= found.passed
-            if not found.differing:
-                typer.echo(f"OK   {name}: equal to the last bit")
-                continue
-            first, values = next(iter(found.differing.items()))
-            typer.echo(
-                f"{'OK  ' if found.passed else 'FAIL'} {name}: {len(found.differing)} values differ, {first} "
-                f"first ({values[0]} and {values[1]}); last accuracies {found.drift:.4f} apart"
-            )
-            typer.echo(
-                "     made elsewhere: " + ("; ".join(found.elsewhere) or "no, equal bits are promised")
-            )
-    except (ValueError, LookupError, OSError, ArithmeticError) as error:
-        raise stop(error) from error
+    for record in records:
+        found = verify(record, device)
+        name = f"{record.config.dataset}/{record.run_id}"
+        passed &= found.passed
+        if not found.differing:
+            typer.echo(f"OK   {name}: equal to the last bit")
+            continue
+        first, values = next(iter(found.differing.items()))
+        typer.echo(
+            f"{'OK  ' if found.passed else 'FAIL'} {name}: {len(found.differing)} values differ, {first} "
+            f"first ({values[0]} and {values[1]}); last accuracies {found.drift:.4f} apart"
+        )
+        typer.echo("     made elsewhere: " + ("; ".join(found.elsewhere) or "no, equal bits are promised"))
     if not passed:
         raise typer.Exit(1)
 
 
 @ledger_app.command("diff")
+@said_plainly
 def ledger_diff(
     one: Annotated[Path, typer.Argument(help="a ledger's folder, or a record's file")],
     other: Annotated[Path, typer.Argument(help="another of the same kind")],
@@ -129,40 +125,36 @@ def ledger_diff(
     """Say in what results two ledgers, or two records, differ; exit 1 if they do."""
     from sce_lib.experiments import ledger
 
-    try:
+    for path in (one, other):
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is not there: give two ledgers' folders, or two record files")
+    if one.is_file() != other.is_file():
+        raise ValueError(f"{one} and {other} are a file and a folder: give two of one kind")
+    if one.is_file():
+        found = ledger.differences(ledger.Ledger.read(one), ledger.Ledger.read(other))
+        for place, values in found.items():
+            typer.echo(f"{place}: {values[0]} and {values[1]}")
+        typer.echo(f"{len(found)} values differ")
+        same = not found
+    else:
         for path in (one, other):
-            if not path.exists():
-                raise FileNotFoundError(
-                    f"{path} is not there: give two ledgers' folders, or two record files"
-                )
-        if one.is_file() != other.is_file():
-            raise ValueError(f"{one} and {other} are a file and a folder: give two of one kind")
-        if one.is_file():
-            found = ledger.differences(ledger.Ledger.read(one), ledger.Ledger.read(other))
-            for place, values in found.items():
-                typer.echo(f"{place}: {values[0]} and {values[1]}")
-            typer.echo(f"{len(found)} values differ")
-            same = not found
-        else:
-            for path in (one, other):
-                if not ledger.Ledger(path).paths():
-                    raise ValueError(f"{path} holds no record: give a ledger's folder, or a record's file")
-            difference = ledger.compare(ledger.Ledger(one), ledger.Ledger(other))
-            for name in difference.only_one:
-                typer.echo(f"only in {one}: {name}")
-            for name in difference.only_other:
-                typer.echo(f"only in {other}: {name}")
-            for name, places in difference.differing.items():
-                typer.echo(f"differ: {name}, in {len(places)} values, {next(iter(places))} first")
-            typer.echo(f"{difference.equal} runs have the same results in both")
-            same = not (difference.only_one or difference.only_other or difference.differing)
-    except (ValueError, OSError) as error:
-        raise stop(error) from error
+            if not ledger.Ledger(path).paths():
+                raise ValueError(f"{path} holds no record: give a ledger's folder, or a record's file")
+        difference = ledger.compare(ledger.Ledger(one), ledger.Ledger(other))
+        for name in difference.only_one:
+            typer.echo(f"only in {one}: {name}")
+        for name in difference.only_other:
+            typer.echo(f"only in {other}: {name}")
+        for name, places in difference.differing.items():
+            typer.echo(f"differ: {name}, in {len(places)} values, {next(iter(places))} first")
+        typer.echo(f"{difference.equal} runs have the same results in both")
+        same = not (difference.only_one or difference.only_other or difference.differing)
     if not same:
         raise typer.Exit(1)
 
 
 @ledger_app.command("export")
+@said_plainly
 def ledger_export(
     out: Annotated[Path, typer.Argument(help="file to write: .csv or .parquet")],
     folder: LedgerOption = None,
@@ -171,18 +163,16 @@ def ledger_export(
     """Write one table of all records: a row a run."""
     from sce_lib.experiments.ledger import Ledger, export
 
-    try:
-        ledger = Ledger(folder)
-        records = list(ledger.records(dataset))
-        if not records:
-            raise ValueError(_nothing(ledger, dataset))
-        rows = export(records, out)
-    except (ValueError, OSError, ImportError) as error:
-        raise stop(error) from error
+    ledger = Ledger(folder)
+    records = list(ledger.records(dataset))
+    if not records:
+        raise ValueError(_nothing(ledger, dataset))
+    rows = export(records, out)
     typer.echo(f"{out}: {rows} runs")
 
 
 @ledger_app.command("import")
+@said_plainly
 def ledger_import(
     sources: Annotated[list[Path], typer.Argument(help="folders of other ledgers, or record files")],
     folder: LedgerOption = None,
@@ -190,11 +180,8 @@ def ledger_import(
     """Take records from other ledgers, each checked; nothing is overwritten."""
     from sce_lib.experiments.ledger import Ledger, import_records
 
-    try:
-        ledger = Ledger(folder)
-        outcome = import_records(sources, ledger)
-    except (ValueError, OSError) as error:
-        raise stop(error) from error
+    ledger = Ledger(folder)
+    outcome = import_records(sources, ledger)
     for path, reason in outcome.refused.items():
         typer.echo(f"refused: {path}: {reason}", err=True)
     typer.echo(
