@@ -26,30 +26,18 @@ class D2L(Loss):
     Parameters
     ----------
     loss : Loss
-        What is applied to the targets: cross entropy in D2L proper, SL in "D2L+SL".
-    epochs : int
-        Length T of the training, in epochs.
-    window : int
-        Number of epochs that an epoch's LID is compared with, at least 2.
-    first_epoch : int
-        First epoch (from 0) that a window may contain; the turning point is looked for from epoch
-        ``first_epoch + window`` on.
-    weight, ignore_index, reduction
-        As in :class:`sce_lib.losses.Loss`; what is not given is taken from ``loss``.
-
-    Attributes
-    ----------
-    alpha : Tensor
-        Weight of the given labels, a scalar; 1 until the turning point.
-    turning_point : int or None
-        The epoch that was given up.
-    lids : list of float
-        Every LID observed so far.
+        What is applied to the targets: cross entropy in D2L proper, SL in "D2L+SL". Of ``weight``,
+        ``ignore_index`` and ``reduction`` what is not given is taken from it.
+    epochs, window, first_epoch : int
+        Length T of the training; how many epochs an epoch's LID is compared with, at least 2; and the first
+        epoch (from 0) that a window may contain: the turning point is looked for from ``first_epoch +
+        window`` on.
 
     Notes
     -----
-    Call :meth:`observe` after each epoch. ``state_dict`` contains all of the state, so that a checkpoint of
-    the loss beside that of the network resumes both.
+    Call :meth:`observe` after each epoch. ``alpha`` is the weight of the given labels, 1 until the turning
+    point; ``turning_point`` the epoch that was given up, or None; ``lids`` every LID observed. ``state_dict``
+    contains all of it, so that a checkpoint of the loss beside that of the network resumes both.
 
     The authors' public code has window 5 for all data sets; first epoch 5 for MNIST, 40 for CIFAR-10 and 60
     for CIFAR-100 in one version, 5, 10 and 20 in a later one. It takes the deviation of the window as a
@@ -90,25 +78,15 @@ class D2L(Loss):
         self.lids: list[float] = []
 
     def observe(self, epoch: int, lid: float) -> Literal["continue", "rollback"]:
-        """Take note of an epoch's LID; tell whether to go back to the weights from before that epoch.
+        """Take note of the mean LID after an epoch (from 0); tell whether to go back to the weights before.
 
-        Parameters
-        ----------
-        epoch : int
-            The epoch that has just ended, counted from 0.
-        lid : float
-            Mean LID of the features after it.
-
-        Returns
-        -------
-        {"continue", "rollback"}
-            ``"rollback"`` once, at the turning point.
+        ``"rollback"`` comes once, at the turning point.
 
         Raises
         ------
         ValueError
-            If epochs come out of order, or the LID is not a positive number. It is infinite or NaN where the
-            features of many samples coincide, that is, where the network has collapsed.
+            If epochs come out of order, or the LID is not a positive number: infinite or NaN where the
+            features of many samples coincide, since the network has collapsed.
         """
         if epoch != len(self.lids):
             raise ValueError(f"epoch {len(self.lids)} is the next to observe, got epoch {epoch}")

@@ -17,14 +17,8 @@ class Sum(Loss):
     Parameters
     ----------
     terms : iterable of (float, Loss)
-        Coefficients, finite and at least 0, and losses.
-    weight, ignore_index, reduction
-        As in :class:`sce_lib.losses.Loss`; what is not given is taken from the terms, which must agree on it.
-
-    Raises
-    ------
-    ValueError
-        If there is no term, a coefficient is out of range, or the terms disagree on what is not given.
+        One or more; coefficients are finite and at least 0. Of ``weight``, ``ignore_index`` and ``reduction``
+        what is not given is taken from the losses, which must agree on it (else ``ValueError``).
 
     Examples
     --------
@@ -67,16 +61,11 @@ class SmoothedTargets(Loss):
     Parameters
     ----------
     loss : Loss
-        What is applied to the smoothed targets.
+        What is applied to the smoothed targets. Of ``weight``, ``ignore_index`` and ``reduction`` what is not
+        given is taken from it; ``weight`` goes by the target before smoothing.
     epsilon : float
-        The share of the uniform distribution, in [0, 1].
-    weight, ignore_index, reduction
-        As in :class:`sce_lib.losses.Loss`; what is not given is taken from ``loss``. ``weight`` goes by the
-        target before smoothing.
-
-    Notes
-    -----
-    Reverse cross entropy floors the logarithm at ``A``, and it acts here: ``log(0.1/10)`` is below -4.
+        The share of the uniform distribution, in [0, 1]. Reverse cross entropy floors the logarithm at ``A``,
+        and it acts here: ``log(0.1/10)`` is below -4.
 
     Examples
     --------
@@ -101,26 +90,15 @@ class SmoothedTargets(Loss):
 
 
 def shared(losses: Sequence[Loss], given: Aggregation) -> Aggregation:
-    """Complete the aggregation that was given by what the losses agree on.
-
-    Raises
-    ------
-    ValueError
-        If they disagree on something that was not given.
-    """
-    first = losses[0]
+    """Complete the aggregation that was given by what the losses agree on, or say on what they do not."""
     for name in Aggregation.__annotations__:
         values = [getattr(loss, name) for loss in losses]
         if name not in given and not all(_equal(values[0], value) for value in values):
             raise ValueError(
                 f"the losses of a sum disagree on {name}, {values}: give {name} to the sum instead"
             )
-    own: Aggregation = {
-        "weight": first.weight,
-        "ignore_index": first.ignore_index,
-        "reduction": first.reduction,
-    }
-    return {**own, **given}
+    own = {name: getattr(losses[0], name) for name in Aggregation.__annotations__}
+    return cast(Aggregation, own | given)
 
 
 def _equal(a: Any, b: Any) -> bool:
