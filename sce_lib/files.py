@@ -1,4 +1,8 @@
-"""Files that are whole or not there, damaged ones that are kept, and the folders that things lie in."""
+"""Files that are whole or not there, damaged ones that are kept, and the folders that things lie in.
+
+A folder is what its variable names, else one of the checkout, else, where the package was installed without a
+checkout, one of the user's.
+"""
 
 import os
 import tempfile
@@ -89,9 +93,7 @@ def _folder(variable: str, in_checkout: str, kind: str, below: str = "") -> Path
 
 
 def data_root() -> Path:
-    """Return the folder that data sets are read from: ``$SCE_DATA``, else ``data/cache`` of the checkout.
-
-    Where the package was installed without a checkout it is ``datasets`` in the user's folder of caches.
+    """Return where data sets are read from: ``$SCE_DATA``, ``data/cache``, ``datasets`` in user's caches.
 
     Examples
     --------
@@ -102,18 +104,16 @@ def data_root() -> Path:
 
 
 def cache_root() -> Path:
-    """Return the folder for what can be made again: ``$SCE_CACHE``, else ``data/cache`` of the checkout.
+    """Return the folder for what can be made again: ``$SCE_CACHE``, ``data/cache``, the user's of caches.
 
-    Where the package was installed without a checkout it is the user's folder of caches. It is apart from
-    `data_root`, which may be shared or read-only.
+    It is apart from `data_root`, which may be shared or read-only.
     """
     return _folder("SCE_CACHE", "data/cache", "cache")
 
 
 def ledger_root() -> Path:
-    """Return the folder of run records: ``$SCE_LEDGER``, else ``data/ledger`` of the checkout.
+    """Return the folder of run records: ``$SCE_LEDGER``, ``data/ledger``, ``ledger`` in the user's of data.
 
-    Where the package was installed without a checkout it is ``ledger`` in the user's folder of data, which no
-    cleaner of caches empties.
+    No cleaner of caches empties that.
     """
     return _folder("SCE_LEDGER", "data/ledger", "data", "ledger")

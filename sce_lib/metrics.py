@@ -53,10 +53,8 @@ def class_means(values: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     >>> class_means(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([0, 0, 2]), 3).tolist()
     [2.0, nan, 5.0]
     """
-    shape = (num_classes, *values.shape[1:])
-    sums = torch.zeros(shape, dtype=torch.float64, device=values.device).index_add_(
-        0, labels, values.double()
-    )
+    sums = torch.zeros(num_classes, *values.shape[1:], dtype=torch.float64, device=values.device)
+    sums.index_add_(0, labels, values.double())
     counts = torch.bincount(labels, minlength=num_classes)
     return sums / counts.reshape(-1, *(1,) * (values.ndim - 1))
 
@@ -66,10 +64,8 @@ def clean_confidence(probabilities: Tensor, clean: Tensor, flipped: Tensor) -> T
 
     Parameters
     ----------
-    probabilities : Tensor (N, K)
-        Predicted probabilities on the training samples.
-    clean : Tensor (N,)
-        Labels before the noise.
+    probabilities, clean : Tensor (N, K) and (N,)
+        Predictions on the training samples, and their labels before the noise.
     flipped : Tensor of bool (N,)
         Whose label the noise has changed; these are left out.
 
@@ -104,9 +100,8 @@ def margins(probabilities: Tensor, labels: Tensor) -> Tensor:
     >>> margins(torch.tensor([[0.75, 0.25], [0.75, 0.25]]), torch.tensor([0, 1])).tolist()
     [0.5, -0.5]
     """
-    at_label = probabilities.gather(1, labels[:, None])[:, 0]
     others = probabilities.scatter(1, labels[:, None], -1.0).amax(dim=1)
-    return at_label - others
+    return probabilities.gather(1, labels[:, None])[:, 0] - others
 
 
 def gradient_weight(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, labels: Tensor) -> Tensor:
@@ -117,9 +112,9 @@ def gradient_weight(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, la
     Parameters
     ----------
     loss : callable
-        A mean-reduced loss of (logits, labels) in which samples do not interact.
-    logits, labels : Tensor (N, K), (N,)
-        What the loss is taken of.
+        A mean-reduced loss of logits (N, K) and labels (N,) in which samples do not interact.
+    logits, labels
+        What it is taken of.
 
     Examples
     --------
@@ -140,27 +135,15 @@ def local_intrinsic_dimensionality(features: Tensor, k: int = 20) -> Tensor:
     distance to the i-th nearest of the *other* samples given, of which D2L takes a mini-batch of 128 at a
     time.
 
-    Parameters
-    ----------
-    features : Tensor
-        Shape ``(N, ...)``; flattened to ``(N, D)``, and computed with in float64.
-    k : int
-        Number of neighbours, from 2 to N - 1.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(N,)``, float64.
-
-    Raises
-    ------
-    ValueError
-        If there are not more than ``k`` samples, or ``k`` is below 2.
-
-    Notes
-    -----
     A sample and its exact copies are at distance 0, which counts as the smallest positive number; a sample
     whose k neighbours are all equally far has an infinite estimate.
+
+    Parameters
+    ----------
+    features : Tensor (N, ...)
+        Flattened to ``(N, D)``, and computed with, as the result (N,) is, in float64.
+    k : int
+        Number of neighbours, from 2 to N - 1, else a `ValueError`.
 
     Examples
     --------

@@ -30,13 +30,13 @@ def augment(
     ----------
     images : Tensor
         uint8 ``(M, H, W, C)``, best contiguous.
-    shift : int or float, default 0
+    shift : int or float
         The largest shift. An int counts pixels: both directions are drawn uniformly from the whole numbers
         -shift to shift. A float is a fraction of the height and of the width, 0 or above and below 1: a real
         number is drawn uniformly from ±fraction and rounded to whole pixels.
-    flip : bool, default False
+    flip : bool
         Whether to mirror each image left to right with probability ½.
-    rotation : float, default 0
+    rotation : float
         The largest rotation in degrees, 0 to 180; each angle is drawn uniformly from ±rotation.
     generator : torch.Generator or None
         The source of randomness, on the images' device. None will do where nothing is drawn.
@@ -53,10 +53,9 @@ def augment(
 
     Raises
     ------
-    TypeError
-        If `images` are not uint8 or `shift` is not a number.
-    ValueError
-        If a shape, a range, the fill or the generator's device is not as above.
+    TypeError, ValueError
+        If `images` are not uint8 or `shift` is not a number; if a shape, a range, the fill or the generator's
+        device is not as above.
 
     Examples
     --------
@@ -65,15 +64,23 @@ def augment(
     >>> augment(images, shift=1, flip=True, generator=generator, index=torch.tensor([0, 0])).shape
     torch.Size([2, 3, 4, 1])
     """
-    _check_images(images)
-    _check_fill(fill)
-    _check_index(index)
+    _check_images(images, fill)
+    if index is not None and (index.dtype != torch.int64 or index.ndim != 1):
+        raise ValueError(f"index must be int64 (N,), got {index.dtype} {tuple(index.shape)}.")
     limits = _shift_limits(shift, images.shape[1], images.shape[2])
     if isinstance(rotation, bool) or not 0 <= rotation <= 180:
         raise ValueError(f"rotation must be 0 to 180 degrees, got {rotation!r}.")
     if not (any(limits) or flip or rotation):
         return images if index is None else images[index]
-    generator = _check_generator(generator, images.device)
+    if generator is None:
+        raise ValueError(
+            "generator=None, but shift, flip or rotation draw at random: give a torch.Generator."
+        )
+    if generator.device.type != images.device.type:
+        raise ValueError(
+            f"generator is on {generator.device}, the images on {images.device}; make it by "
+            f"torch.Generator({str(images.device)!r}).manual_seed(seed)."
+        )
     if any(limits) or flip:
         images = _shift_and_flip(images, index, limits, flip, generator, fill)
     elif index is not None:
@@ -89,17 +96,10 @@ def rotate(images: Tensor, degrees: Tensor, fill: Fill = "nearest") -> Tensor:
 
     Parameters
     ----------
-    images : Tensor
-        uint8 ``(N, H, W, C)``.
+    images, fill
+        See `augment`; values are rounded to uint8 again.
     degrees : Tensor
         Float ``(N,)``, counter-clockwise.
-    fill : {"nearest", "zero"}
-        What stands outside of the image: its nearest edge, or black.
-
-    Returns
-    -------
-    Tensor
-        uint8 ``(N, H, W, C)``, rounded.
 
     Examples
     --------
@@ -107,8 +107,7 @@ def rotate(images: Tensor, degrees: Tensor, fill: Fill = "nearest") -> Tensor:
     >>> rotate(image, torch.tensor([90.0])).squeeze().tolist()
     [[2, 4], [1, 3]]
     """
-    _check_images(images)
-    _check_fill(fill)
+    _check_images(images, fill)
     n, height, width, channels = images.shape
     if degrees.shape != (n,) or not degrees.is_floating_point():
         raise ValueError(
@@ -155,10 +154,8 @@ def normalise(
 
     Raises
     ------
-    TypeError
-        If `images` are not uint8 or `dtype` is not floating.
-    ValueError
-        If a shape does not fit or a deviation is not above 0.
+    TypeError, ValueError
+        If `images` are not uint8, `dtype` not floating, a shape does not fit or a deviation is not above 0.
 
     Examples
     --------
@@ -171,8 +168,7 @@ def normalise(
     if not dtype.is_floating_point:
         raise TypeError(f"dtype must be floating, got {dtype}.")
     compute = torch.float64 if dtype == torch.float64 else torch.float32
-    centre = _statistic("mean", mean, images, compute)
-    spread = _statistic("std", std, images, compute)
+    centre, spread = _statistic("mean", mean, images, compute), _statistic("std", std, images, compute)
     if not (isinstance(std, Tensor) and std.is_cuda) and not bool((spread > 0).all()):
         raise ValueError(
             f"std must be above 0, got {std!r}; where a pixel or channel is constant, give 1 for it."
@@ -203,8 +199,7 @@ def _shift_and_flip(
     pixels = (index[:, None, None] * height + near_rows[:, :, None]) * width + near_cols[:, None, :]
     moved = images.reshape(-1, channels).index_select(0, pixels.flatten()).view(n, height, width, channels)
     if fill == "zero":
-        inside = (rows == near_rows)[:, :, None, None] & (cols == near_cols)[:, None, :, None]
-        moved *= inside
+        moved *= (rows == near_rows)[:, :, None, None] & (cols == near_cols)[:, None, :, None]
     return moved
 
 
@@ -247,31 +242,10 @@ def _statistic(
     return tensor
 
 
-def _check_images(images: Tensor) -> None:
+def _check_images(images: Tensor, fill: str = "nearest") -> None:
     if images.dtype != torch.uint8:
         raise TypeError(f"images must be uint8, 0 to 255, got {images.dtype}; normalise comes afterwards.")
     if images.ndim != 4:
         raise ValueError(f"images must be (N, H, W, C), got the shape {tuple(images.shape)}.")
-
-
-def _check_fill(fill: str) -> None:
     if fill not in ("nearest", "zero"):
         raise ValueError(f"fill must be 'nearest' or 'zero', got {fill!r}.")
-
-
-def _check_index(index: Tensor | None) -> None:
-    if index is not None and (index.dtype != torch.int64 or index.ndim != 1):
-        raise ValueError(f"index must be int64 (N,), got {index.dtype} {tuple(index.shape)}.")
-
-
-def _check_generator(generator: torch.Generator | None, device: torch.device) -> torch.Generator:
-    if generator is None:
-        raise ValueError(
-            "generator=None, but shift, flip or rotation draw at random: give a torch.Generator."
-        )
-    if generator.device.type != device.type:
-        raise ValueError(
-            f"generator is on {generator.device}, the images on {device}; make it by "
-            f"torch.Generator({str(device)!r}).manual_seed(seed)."
-        )
-    return generator

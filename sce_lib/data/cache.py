@@ -31,19 +31,7 @@ T = TypeVar("T")
 def cached_tree(
     tree: Path, name: str, official: tuple[str, ...] | None, build: Callable[[], ImageData]
 ) -> ImageData:
-    """Return what `build` decodes from a tree, from the cache if the tree is unchanged since.
-
-    Parameters
-    ----------
-    tree : Path
-        The folder or zip that the arrays come from.
-    name : str
-        The data set's name.
-    official : tuple of str, optional
-        The class names that `build` was told.
-    build : callable
-        Decodes the tree.
-    """
+    """Return what `build` decodes from a tree, from the cache if tree and class names are unchanged since."""
     return _remember(f"{name}-{_tree_key(tree, name, official)}", build, _pack_images, _unpack_images)
 
 
@@ -60,15 +48,7 @@ def training_statistics(data: ImageData) -> PixelStatistics:
 
 
 def cached_statistics(key: str, compute: Callable[[], PixelStatistics]) -> PixelStatistics:
-    """Return pixel statistics from the cache, or compute and keep them.
-
-    Parameters
-    ----------
-    key : str
-        What decides them, as a hexadecimal hash.
-    compute : callable
-        Makes them.
-    """
+    """Return pixel statistics from the cache, or compute and keep them by a hash of what decides them."""
     return _remember(f"pixels-{key[:32]}", compute, _pack_statistics, _unpack_statistics)
 
 

@@ -56,21 +56,15 @@ class LazyImages(Dataset[tuple[Tensor, int]]):
     ----------
     root : Path
         The folder that the keys start from.
-    keys : sequence of str
+    keys : iterable of str
         The images' paths from `root`.
     labels : Tensor
         int64 ``(N,)``.
-    listed_in : Path
-        The file that lists the keys, for messages.
-    lines : sequence of int
-        The line of each key in it.
+    listed_in, lines : Path and iterable of int
+        The file that lists the keys, and the line of each: the `DatasetError` of an item whose file is
+        missing or broken names image and line.
     resize, crop : int
         Sides in pixels.
-
-    Raises
-    ------
-    DatasetError
-        On reading an item whose file is missing or broken; it names the image and the line that lists it.
     """
 
     def __init__(
@@ -110,9 +104,9 @@ class LazyImages(Dataset[tuple[Tensor, int]]):
             raise DatasetError(f"{self.where(index)} is missing.") from error
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise DatasetError(f"{self.where(index)} cannot be decoded: {error}") from error
-        edge = (self.resize - self.crop) // 2
-        pixels = np.array(small.crop((edge, edge, edge + self.crop, edge + self.crop)))
-        return torch.from_numpy(pixels), int(self.labels[index])
+        start = (self.resize - self.crop) // 2
+        end = start + self.crop
+        return torch.from_numpy(np.array(small.crop((start, start, end, end)))), int(self.labels[index])
 
 
 class ImageReader:
@@ -165,19 +159,15 @@ class LazyImageData:
 
     Parameters
     ----------
-    name : str
-        The data set's name.
     train : LazyImages
         The training images with their noisy labels.
-    val, test : LazyImages
-        The validation and test images with clean labels.
-    clean_train : LazyImages
-        Training images with clean labels, which the paper does not train on.
+    val, test, clean_train : LazyImages
+        Validation, test and training images with clean labels; the paper does not train on the last.
     noise_counts : Tensor
         int64 ``(K, K)``: how many images of clean class i (row) have the noisy label j, over all images with
         both labels except the test images. Forward's matrix is estimated from it.
-    classes : tuple of str
-        The class names.
+    name, classes : str and tuple of str
+        Names of the data set and of its classes.
     source : str
         What it was read from: `SOURCE`, or `SOURCE_OF_A_PART` where it has not all noisy images.
     fingerprint : str
@@ -207,23 +197,15 @@ class LazyImageData:
     def statistics(self, n: int = 10_000, seed: int = 0, num_workers: int = 0) -> PixelStatistics:
         """Return the pixel statistics of a stratified sample of the training images, kept on disk.
 
-        Parameters
-        ----------
-        n : int
-            Sample size; all training images where there are fewer.
-        seed : int
-            Seed of the sample.
-        num_workers : int
-            Processes that read; they do not change the result.
+        The seed draws `n`, or all where there are fewer; the processes that read do not change the result.
         """
         n = min(n, len(self.train))
         how = (self.fingerprint, n, seed, self.train.resize, self.train.crop)
 
         def compute() -> PixelStatistics:
             sample = stratified_subset(self.train.labels, n, seed)
-            return pixel_statistics(
-                ImageReader(self.train, torch.device("cpu"), num_workers, sample).split(READ_BATCH)
-            )
+            reader = ImageReader(self.train, torch.device("cpu"), num_workers, sample)
+            return pixel_statistics(reader.split(READ_BATCH))
 
         return cached_statistics(hashlib.sha256(repr(how).encode()).hexdigest(), compute)
 
@@ -239,7 +221,7 @@ def load_clothing1m(
         The folder with the key lists and ``images``; by default ``clothing1m`` under ``$SCE_DATA``.
     resize, crop : int
         Sides in pixels, 256 and 224 in the paper (§5.3).
-    check_images : bool, default True
+    check_images : bool
         Whether to look for every listed image now (seconds to minutes for a million) rather than find it
         missing in the middle of training.
 
@@ -261,13 +243,18 @@ def load_clothing1m(
     digest = hashlib.sha256()
     for split, (listing, table) in KEY_LISTS.items():
         keys = _read_keys(texts[listing])
-        values = _look_up(keys, noisy if split == "train" else clean, texts[listing], texts[table])
+        labels = noisy if split == "train" else clean
+        for key, line in keys.items():
+            if key not in labels:
+                raise DatasetError(f"{texts[listing]}:{line}: key {key!r} has no label in {texts[table]}.")
+        values = [labels[key] for key in keys]
         digest.update(repr((split, list(keys), values)).encode())
-        splits[split] = LazyImages(
-            root, keys, torch.tensor(values, dtype=torch.int64), texts[listing], keys.values(), resize, crop
-        )
-        if check_images:
-            _check_images(splits[split])
+        targets = torch.tensor(values, dtype=torch.int64)
+        images = LazyImages(root, keys, targets, texts[listing], keys.values(), resize, crop)
+        for index in range(len(images) if check_images else 0):
+            if not os.path.isfile(os.path.join(root, images.key(index))):
+                raise DatasetError(f"{images.where(index)} is missing.")
+        splits[split] = images
     return LazyImageData(
         name="clothing1m",
         **splits,
@@ -334,19 +321,6 @@ def _read_labels(file: Path) -> dict[str, int]:
                 f"{file}:{number}: key {key!r} has the label {labels[key]} in an earlier line."
             )
     return labels
-
-
-def _look_up(keys: dict[str, int], labels: dict[str, int], listing: Path, table: Path) -> list[int]:
-    for key, line in keys.items():
-        if key not in labels:
-            raise DatasetError(f"{listing}:{line}: key {key!r} has no label in {table}.")
-    return [labels[key] for key in keys]
-
-
-def _check_images(images: LazyImages) -> None:
-    for index in range(len(images)):
-        if not os.path.isfile(os.path.join(images.root, images.key(index))):
-            raise DatasetError(f"{images.where(index)} is missing.")
 
 
 def _count_noise(noisy: dict[str, int], clean: dict[str, int], held_out: set[str]) -> Tensor:

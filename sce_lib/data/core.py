@@ -17,7 +17,7 @@ class DatasetNotFound(FileNotFoundError):
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """A data set of images that fits in memory.
+    """A data set of images that fits in memory; a `DatasetError` if a part is not as described here.
 
     Parameters
     ----------
@@ -37,11 +37,6 @@ class ImageData:
     fingerprint : str
         SHA-256 (hexadecimal) of the four arrays with their shapes. It is computed, not given, and equal
         wherever the images and labels are equal.
-
-    Raises
-    ------
-    DatasetError
-        If a dtype, a shape or a label is not as described above.
 
     Examples
     --------
@@ -105,17 +100,7 @@ class ImageData:
 
 
 def hash_tensors(*tensors: Tensor) -> str:
-    """Return the SHA-256 of the tensors' dtypes, shapes and values, wherever they lie in memory.
-
-    Parameters
-    ----------
-    *tensors : Tensor
-        Of any shape and on any device.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
+    """Return the SHA-256, in hexadecimal, of tensors' dtypes, shapes and values, wherever they lie in memory.
 
     Examples
     --------

@@ -7,13 +7,7 @@ from pathlib import Path
 
 from sce_lib.data.cache import cached_tree
 from sce_lib.data.core import DatasetError, DatasetNotFound, ImageData
-from sce_lib.data.official import (
-    OFFICIAL,
-    IncompleteFiles,
-    download_official,
-    load_digits,
-    read_official,
-)
+from sce_lib.data.official import OFFICIAL, IncompleteFiles, download_official, load_digits, read_official
 from sce_lib.data.trees import find_tree, read_tree
 from sce_lib.files import data_root
 
@@ -67,7 +61,7 @@ def load_dataset(name: str, root: str | Path | None = None, download: bool = Tru
     data = _on_disk(name, root, download)
     if data is not None:
         return data
-    failure = _download(name, root) if download else "not tried, since download=False"
+    failure = _download(name, root, download)
     if failure is None:
         data = read_official(name, root)
     if data is None:
@@ -85,8 +79,8 @@ def _check_name(name: str) -> None:
         )
 
 
-def _on_disk(name: str, root: Path, mend: bool) -> ImageData | None:
-    if name in OFFICIAL and (data := _read_official(name, root, mend)):
+def _on_disk(name: str, root: Path, download: bool) -> ImageData | None:
+    if name in OFFICIAL and (data := _read_official(name, root, download)):
         return data
     tree = find_tree(root, name)
     if tree is None:
@@ -95,22 +89,21 @@ def _on_disk(name: str, root: Path, mend: bool) -> ImageData | None:
     return cached_tree(tree, name, classes, partial(read_tree, tree, name, classes))
 
 
-def _read_official(name: str, root: Path, mend: bool) -> ImageData | None:
+def _read_official(name: str, root: Path, download: bool) -> ImageData | None:
     """Read torchvision's files, after a new download where some of them are missing or damaged."""
     try:
         return read_official(name, root)
     except IncompleteFiles as error:
-        failure = _download(name, root) if mend else "not tried, since download=False"
-        if failure is not None:
+        if (failure := _download(name, root, download)) is not None:
             raise DatasetError(f"{error} Download: {failure}.") from error
         return read_official(name, root)
 
 
-def _download(name: str, root: Path) -> str | None:
+def _download(name: str, root: Path, allowed: bool) -> str | None:
     """Return None if the files are there now, else what kept them from coming."""
-    if name not in OFFICIAL:
-        return "torchvision has none of this name"
-    return download_official(name, root)
+    if not allowed:
+        return "not tried, since download=False"
+    return download_official(name, root) if name in OFFICIAL else "torchvision has none of this name"
 
 
 def _explain(name: str, root: Path, failure: str | None) -> str:
@@ -120,18 +113,16 @@ def _explain(name: str, root: Path, failure: str | None) -> str:
     looked = [f"{root / name}/{{train,test}}/<class>/<file>", f"{root / name}.zip"]
     if name in OFFICIAL:
         looked.insert(0, f"{root / OFFICIAL[name].folder}/, torchvision's files")
-    return "\n".join(
-        [
-            f"Data set {name!r} was not found.{guess} Known: {', '.join(_NAMES)}.",
-            "Looked for:",
-            *(f"  {place}" for place in looked),
-            f"Download: {failure}.",
-            "Three ways to get data:",
-            f"  1. download: load_dataset({name!r}, download=True) where there is internet "
-            f"(torchvision has {', '.join(OFFICIAL)});",
-            f"  2. put the official files, or torchvision's folder, under SCE_DATA (or root=), here {root};",
-            f"  3. an image tree of your own, {root / name}/{{train,test}}/<class>/<file> or that as "
-            f"{root / name}.zip.",
-            "The digits need none of these: load_dataset('digits').",
-        ]
-    )
+    lines = [
+        f"Data set {name!r} was not found.{guess} Known: {', '.join(_NAMES)}.",
+        "Looked for:",
+        *(f"  {place}" for place in looked),
+        f"Download: {failure}.",
+        "Three ways to get data:",
+        f"  1. download: load_dataset({name!r}, download=True) where there is internet "
+        f"(torchvision has {', '.join(OFFICIAL)});",
+        f"  2. put the official files, or torchvision's folder, under SCE_DATA (or root=), here {root};",
+        f"  3. an image tree of your own, {looked[-2]} or that as {looked[-1]}.",
+        "The digits need none of these: load_dataset('digits').",
+    ]
+    return "\n".join(lines)

@@ -1,6 +1,5 @@
 """A small tree in Clothing1M's official layout: to see that what reads it and trains on it runs."""
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -53,17 +52,11 @@ class MadeClothing1M:
         self.root = Path(root)
         rng = np.random.default_rng(0)
         self.pixels: dict[str, np.ndarray] = {}
-        self.texts: dict[str, list[str]] = {
-            CATEGORIES: list(CLOTHES),
-            "noisy_label_kv.txt": [],
-            "clean_label_kv.txt": [],
-        }
-        sizes = {
-            "noisy_train": noisy_train,
-            "clean_train": clean_train,
-            "clean_val": clean_val,
-            "clean_test": clean_test,
-        }
+        self.texts: dict[str, list[str]] = {CATEGORIES: list(CLOTHES)}
+        self.texts |= {"noisy_label_kv.txt": [], "clean_label_kv.txt": []}
+        sizes = dict(
+            noisy_train=noisy_train, clean_train=clean_train, clean_val=clean_val, clean_test=clean_test
+        )
         for split, n in sizes.items():
             keys = [f"images/{k % 10}/{k:02d}/{split},{k}.jpg" for k in range(n)]
             self.texts[f"{split}_key_list.txt"] = keys
@@ -82,9 +75,7 @@ class MadeClothing1M:
         for key, pixels in self.pixels.items():
             path = self.root / key
             path.parent.mkdir(parents=True, exist_ok=True)
-            stream = io.BytesIO()
-            Image.fromarray(pixels).save(stream, "JPEG")
-            path.write_bytes(stream.getvalue())
+            Image.fromarray(pixels).save(path, "JPEG")
         (self.root / texts_in).mkdir(parents=True, exist_ok=True)
         for name, lines in self.texts.items():
             (self.root / texts_in / name).write_text("\n".join(lines) + "\n")

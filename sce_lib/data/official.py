@@ -1,9 +1,8 @@
 """The named data sets: scikit-learn's digits and what torchvision reads and downloads."""
 
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,19 +21,8 @@ class IncompleteFiles(DatasetError):
     """Some of torchvision's files are missing or damaged: a new download would mend that."""
 
 
-@dataclass(frozen=True)
-class Official:
-    """A data set that torchvision knows.
-
-    Parameters
-    ----------
-    torchvision_name : str
-        The name of torchvision's class.
-    folder : str
-        Where its files lie below the root.
-    classes : tuple of str
-        The class names in their official order.
-    """
+class Official(NamedTuple):
+    """A data set that torchvision knows: its class there, its folder below the root, its classes in order."""
 
     torchvision_name: str
     folder: str
@@ -42,13 +30,7 @@ class Official:
 
     @property
     def reader(self) -> Any:
-        """The torchvision class.
-
-        Raises
-        ------
-        DatasetError
-            If torchvision is not installed, or does not fit the torch that is.
-        """
+        """The torchvision class; a `DatasetError` if torchvision is not installed or does not fit torch."""
         try:
             import torchvision
         except (ImportError, RuntimeError) as error:
@@ -99,15 +81,8 @@ def load_digits() -> ImageData:
         testing[members[(2 * np.arange(quota) + 1) * len(members) // (2 * quota)]] = True
     pixels = torch.from_numpy(images.astype(np.uint8)).unsqueeze(-1)
     targets, test = torch.from_numpy(labels), torch.from_numpy(testing)
-    return ImageData(
-        name="digits",
-        train_images=pixels[~test],
-        train_labels=targets[~test],
-        test_images=pixels[test],
-        test_labels=targets[test],
-        classes=tuple("0123456789"),
-        source="scikit-learn digits",
-    )
+    arrays = (pixels[~test], targets[~test], pixels[test], targets[test])
+    return ImageData("digits", *arrays, tuple("0123456789"), "scikit-learn digits")
 
 
 def files_of(reader: Any, root: Path) -> dict[Path, str | None]:
@@ -122,12 +97,7 @@ def files_of(reader: Any, root: Path) -> dict[Path, str | None]:
 def read_official(name: str, root: Path) -> ImageData | None:
     """Read torchvision's files below root; None if there are none.
 
-    Raises
-    ------
-    IncompleteFiles
-        If only some of the files are there, or one has not its MD5 sum.
-    DatasetError
-        If they cannot be read.
+    `IncompleteFiles` if some are missing or one has not its MD5 sum; `DatasetError` if they cannot be read.
     """
     official = OFFICIAL[name]
     if not (root / official.folder).is_dir():  # asked before torchvision is, which a run may do without
@@ -145,19 +115,11 @@ def read_official(name: str, root: Path) -> ImageData | None:
         )
     try:
         train, test = (official.reader(root, train=train, download=False) for train in (True, False))
-        (train_images, train_labels), (test_images, test_labels) = _arrays(train), _arrays(test)
+        arrays = (*_arrays(train), *_arrays(test))
     except (OSError, EOFError, ValueError, KeyError, AssertionError, RuntimeError, TypeError) as error:
         folder = next(iter(files)).parent
         raise DatasetError(f"{name}: the files in {folder} cannot be read, remove them: {error!r}") from error
-    return ImageData(
-        name=name,
-        train_images=train_images,
-        train_labels=train_labels,
-        test_images=test_images,
-        test_labels=test_labels,
-        classes=official.classes,
-        source=f"torchvision {official.torchvision_name}",
-    )
+    return ImageData(name, *arrays, official.classes, f"torchvision {official.torchvision_name}")
 
 
 def _arrays(split: Any) -> tuple[Tensor, Tensor]:
@@ -172,7 +134,11 @@ def download_official(name: str, root: Path) -> str | None:
     """
     try:
         reader = OFFICIAL[name].reader
-        if not _archive_present(reader, root):
+        if hasattr(reader, "resources"):
+            archives = [root / reader.__name__ / "raw" / name for name, _ in reader.resources]
+        else:
+            archives = [root / reader.filename]
+        if not all(archive.is_file() for archive in archives):
             _probe(reader)
         locks = cache_root() / "decoded"
         locks.mkdir(parents=True, exist_ok=True)
@@ -181,12 +147,6 @@ def download_official(name: str, root: Path) -> str | None:
     except (OSError, RuntimeError, DatasetError) as error:
         return f"{type(error).__name__}: {error}"
     return None
-
-
-def _archive_present(reader: Any, root: Path) -> bool:
-    if hasattr(reader, "resources"):
-        return all((root / reader.__name__ / "raw" / name).is_file() for name, _ in reader.resources)
-    return (root / reader.filename).is_file()
 
 
 def _probe(reader: Any) -> None:

@@ -1,6 +1,6 @@
 """Subsets that keep the share of every class, and statistics of the pixels."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,20 +12,10 @@ _CHUNK_VALUES = 2**22  # 32 MB as float64
 
 
 def class_quotas(counts: ArrayLike, n: int) -> NDArray[np.int64]:
-    """Share n places among classes in proportion to their sizes, by the largest remainder.
+    """Share n places, 0 to ``sum(counts)``, among K classes in proportion to their sizes, (K,).
 
-    Parameters
-    ----------
-    counts : array_like of int
-        ``(K,)``, how many samples each class has.
-    n : int
-        How many places there are, 0 to ``sum(counts)``.
-
-    Returns
-    -------
-    ndarray of int64
-        ``(K,)``, summing to n. Each differs from the exact share by less than one and none is larger than
-        its class; equal remainders go to the lower class id.
+    By the largest remainder: each quota differs from the exact share by less than one and none is larger than
+    its class; equal remainders go to the lower class id.
 
     Examples
     --------
@@ -44,23 +34,16 @@ def stratified_subset(labels: Tensor | ArrayLike, n: int, seed: int) -> Tensor:
 
     Parameters
     ----------
-    labels : Tensor or array_like of int
-        ``(N,)``, the class of every sample.
-    n : int
-        How many to draw, 1 to N.
-    seed : int
-        Seed of the draw, 0 or above; the same seed gives the same subset.
+    labels : Tensor or array_like of int (N,)
+        The class of every sample.
+    n, seed : int
+        How many to draw, 1 to N; the seed of the draw, 0 or above. Anything else is a `ValueError`.
 
     Returns
     -------
     Tensor
         int64 ``(n,)``, sorted indices without repetition, on the labels' device. The count of each class is
         its exact share ``n * N_k / N`` rounded by the largest remainder.
-
-    Raises
-    ------
-    ValueError
-        If n is not a whole number from 1 to N, the seed is negative, or the labels are not ``(N,)`` integers.
 
     Examples
     --------
@@ -104,24 +87,15 @@ class PixelStatistics:
 
 
 def pixel_statistics(images: Tensor | Iterable[Tensor]) -> PixelStatistics:
-    """Return the channel mean, channel deviation and per-pixel mean of a training split.
+    """Return the statistics of a training split's pixels, on the CPU, as `sce_lib.data.normalise` takes them.
 
     Sums are of whole numbers and so exact: chunks, order and device change nothing.
 
     Parameters
     ----------
     images : Tensor or iterable of Tensor
-        uint8 ``(N, H, W, C)``, or batches of that shape one after the other for what does not fit in memory.
-
-    Returns
-    -------
-    PixelStatistics
-        float64 on the CPU, in units of the full range; made for `sce_lib.data.normalise`.
-
-    Raises
-    ------
-    ValueError
-        If there are no images, or they are not uint8 ``(N, H, W, C)`` of one size.
+        uint8 ``(N, H, W, C)``, or batches of that shape one after the other for what does not fit in memory;
+        at least one image, and all of one size, else a `ValueError`.
 
     Examples
     --------
@@ -130,9 +104,18 @@ def pixel_statistics(images: Tensor | Iterable[Tensor]) -> PixelStatistics:
     >>> statistics.mean.item(), statistics.std.item()
     (0.5, 0.5)
     """
-    batches = _chunks(images) if isinstance(images, Tensor) else images
+    if isinstance(images, Tensor):
+        images = images.split(max(1, _CHUNK_VALUES // (images[:1].numel() or 1)))
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
-    for batch in _checked(batches):
+    size: torch.Size | None = None
+    for batch in images:
+        if batch.dtype != torch.uint8 or batch.ndim != 4:
+            raise ValueError(
+                f"pixel statistics need uint8 images (N, H, W, C), got {batch.dtype} {tuple(batch.shape)}."
+            )
+        size = size or batch.shape[1:]
+        if batch.shape[1:] != size:
+            raise ValueError(f"images must be of one size, got {tuple(size)} and {tuple(batch.shape[1:])}.")
         values = batch.cpu().double()
         count, total, squares = count + len(batch), total + values.sum(0), squares + values.square_().sum(0)
     if count == 0:
@@ -141,21 +124,3 @@ def pixel_statistics(images: Tensor | Iterable[Tensor]) -> PixelStatistics:
     mean = pixel_mean.mean((0, 1))
     variance = (pixel_square.mean((0, 1)) - mean.square()).clamp_min(0)
     return PixelStatistics(mean / 255, variance.sqrt() / 255, pixel_mean / 255)
-
-
-def _chunks(images: Tensor) -> tuple[Tensor, ...]:
-    values_per_image = images[:1].numel() or 1
-    return images.split(max(1, _CHUNK_VALUES // values_per_image))
-
-
-def _checked(batches: Iterable[Tensor]) -> Iterator[Tensor]:
-    size: torch.Size | None = None
-    for batch in batches:
-        if batch.dtype != torch.uint8 or batch.ndim != 4:
-            raise ValueError(
-                f"pixel statistics need uint8 images (N, H, W, C), got {batch.dtype} {tuple(batch.shape)}."
-            )
-        size = size or batch.shape[1:]
-        if batch.shape[1:] != size:
-            raise ValueError(f"images must be of one size, got {tuple(size)} and {tuple(batch.shape[1:])}.")
-        yield batch

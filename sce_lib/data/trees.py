@@ -12,8 +12,8 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,23 +27,12 @@ IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tif
 SPLITS = ("train", "test")
 # Only lossless conversions: a palette is a way of storing RGB, a bitmap of storing grayscale.
 _MODES = {"L": "L", "1": "L", "RGB": "RGB", "P": "RGB"}
-_DECODE_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    RuntimeError,
-    NotImplementedError,
-    zlib.error,
-    zipfile.BadZipFile,
-    Image.DecompressionBombError,
-)
+_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile)
 
 Reader = Callable[[str], bytes]
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """One image of a tree: its name there, its split, its class folder and its stem."""
 
     name: str
@@ -52,8 +41,7 @@ class Member:
     stem: str
 
 
-@dataclass(frozen=True)
-class Listing:
+class Listing(NamedTuple):
     """The images of a tree and all its class folders by split, those without images too."""
 
     members: list[Member]
@@ -79,22 +67,11 @@ def read_tree(tree: Path, name: str, official: tuple[str, ...] | None = None) ->
     stems by class. Class ids follow the official order where one is given, else the sorted folder names
     (by value where all are whole numbers).
 
-    Parameters
-    ----------
-    tree : Path
-        The folder ``<root>/<name>`` or the file ``<root>/<name>.zip``; a zip starts at ``train`` and ``test``
-        or holds them under ``<name>/``. Nothing is unpacked to disk.
-    name : str
-        The data set's name.
-    official : tuple of str, optional
-        The class names in their official order. The folders must then bear these names (``/`` written ``_``)
-        or the class ids ``0``, ``1``, …
-
-    Raises
-    ------
-    DatasetError
-        For a missing split, an empty class folder, classes that differ between the splits, an image out of
-        place, broken, of another size or of another kind (grayscale or RGB) than the rest. It names the file.
+    A zip starts at ``train`` and ``test`` or holds them under ``<name>/``; nothing is unpacked to disk. Where
+    official class names are given, the folders must bear these (``/`` written ``_``) or the class ids ``0``,
+    ``1``, … A `DatasetError` names what is at fault: a missing split, an empty class folder, classes that
+    differ between the splits, an image out of place, broken, of another size or kind (grayscale or RGB) than
+    the rest.
     """
     with open_tree(tree, name) as (names, read):
         listing = list_members(names, tree, name)
@@ -105,15 +82,10 @@ def read_tree(tree: Path, name: str, official: tuple[str, ...] | None = None) ->
         images, formats = _decode(ranked, read, tree)
     labels = np.array([ids[member.folder] for member in ranked], dtype=np.int64)
     training = np.array([member.split == "train" for member in ranked])
-    return ImageData(
-        name=name,
-        train_images=torch.from_numpy(images[training]),
-        train_labels=torch.from_numpy(labels[training]),
-        test_images=torch.from_numpy(images[~training]),
-        test_labels=torch.from_numpy(labels[~training]),
-        classes=official or tuple(order),
-        source=f"image tree ({', '.join(sorted(formats))})",
-    )
+    pixels, targets, train = (torch.from_numpy(array) for array in (images, labels, training))
+    arrays = (pixels[train], targets[train], pixels[~train], targets[~train])
+    source = f"image tree ({', '.join(sorted(formats))})"
+    return ImageData(name, *arrays, official or tuple(order), source)
 
 
 @contextmanager
@@ -240,7 +212,7 @@ def _decode_one(member: Member, read: Reader, tree: Path) -> tuple[NDArray[np.ui
             # A transparent palette would lose its transparency.
             mode = "PA" if mode == "P" and "transparency" in image.info else mode
             pixels = np.asarray(image.convert(_MODES[mode])) if mode in _MODES else None
-    except _DECODE_ERRORS as error:
+    except (*_DECODE_ERRORS, Image.DecompressionBombError) as error:
         raise DatasetError(f"{tree}: image {member.name!r} cannot be decoded: {error}") from error
     if pixels is None:
         raise DatasetError(

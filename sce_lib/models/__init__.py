@@ -21,24 +21,11 @@ from sce_lib.models.common import ImageSize, initialise
 from sce_lib.models.plain import PlainCNN, cnn4, cnn8
 from sce_lib.models.resnet import PreActivationResNet, resnet44, resnet50
 
-__all__ = [
-    "MODELS",
-    "PlainCNN",
-    "PreActivationResNet",
-    "build_model",
-    "cnn4",
-    "cnn8",
-    "initialise",
-    "resnet44",
-    "resnet50",
-]
+__all__ = ["MODELS", "PlainCNN", "PreActivationResNet", "build_model", "cnn4", "cnn8", "initialise"]
+__all__ += ["resnet44", "resnet50"]
 
-MODELS: dict[str, Callable[..., nn.Module]] = {
-    "cnn4": cnn4,
-    "cnn8": cnn8,
-    "resnet44": resnet44,
-    "resnet50": resnet50,
-}
+MODELS: dict[str, Callable[..., nn.Module]]
+MODELS = {"cnn4": cnn4, "cnn8": cnn8, "resnet44": resnet44, "resnet50": resnet50}
 
 
 def build_model(
@@ -49,16 +36,11 @@ def build_model(
     Parameters
     ----------
     name : {"cnn4", "cnn8", "resnet44", "resnet50"}
-        Which network.
+        Which network; another is a `ValueError`, and so is an option that it does not have.
     num_classes, in_channels, image_size, width
         See `cnn4`.
     **options
         ``generator``, and ``pretrained`` for resnet50.
-
-    Raises
-    ------
-    ValueError
-        For a name that is not known, or an option that the network does not have.
 
     Examples
     --------

@@ -22,14 +22,9 @@ def scaled(channels: int, width: float) -> int:
 
 
 def initialise(model: nn.Module, generator: torch.Generator | None = None) -> None:
-    """Draw a network's weights anew: He-normal kernels, zero biases, BatchNorm at one and zero.
+    """Draw a network's weights anew, in place: He-normal kernels, zero biases, BatchNorm at one and zero.
 
-    Parameters
-    ----------
-    model : Module
-        Changed in place.
-    generator : torch.Generator, optional
-        Where the numbers come from, on the parameters' device; torch's current random state without one.
+    The numbers come from the generator, on the parameters' device; without one, from torch's random state.
 
     Examples
     --------

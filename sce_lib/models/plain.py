@@ -18,10 +18,8 @@ class PlainCNN(nn.Module):
 
     Parameters
     ----------
-    stages : sequence of sequences of int
-        Output channels of each stage's convolutions, before scaling.
-    hidden : int
-        Outputs of the hidden dense layer, before scaling.
+    stages, hidden : sequence of sequences of int, and int
+        Output channels of each stage's convolutions, and of the hidden dense layer, before scaling.
     num_classes, in_channels, image_size, width
         See `cnn4`.
     """
@@ -55,10 +53,7 @@ class PlainCNN(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """Return the hidden dense layer's output after its ReLU, (N, D), for images (N, C, H, W).
 
-        Raises
-        ------
-        ValueError
-            For images of another size than the network was built for.
+        Images of another size than the network was built for are a `ValueError`.
         """
         if tuple(x.shape[1:]) != self.image_shape:
             raise ValueError(f"images of shape {self.image_shape} each, not a batch of {tuple(x.shape)}")
@@ -83,21 +78,14 @@ def cnn4(
 
     Parameters
     ----------
-    num_classes : int
-        K, the number of logits.
-    in_channels : int
-        C of the images, 1 for grey and 3 for colour.
+    num_classes, in_channels : int
+        K, the number of logits, and C of the images, 1 for grey and 3 for colour; from 1 on.
     image_size : int or (int, int)
         Side of the images in pixels, or height and width; any from 1 on.
     width : float
-        Factor on every channel count and on the hidden dense layer.
+        Factor on every channel count and on the hidden dense layer; above 0. Others are a `ValueError`.
     generator : torch.Generator, optional
         Source of the initial weights; torch's current random state without one.
-
-    Raises
-    ------
-    ValueError
-        For a count below 1 or a width that is not positive.
 
     Examples
     --------

@@ -11,15 +11,8 @@ from sce_lib.models.common import ImageSize, check_shape, initialise, initialise
 class PreActivationBlock(nn.Module):
     """Two 3×3 convolutions, BatchNorm and ReLU before each, added to the input (or to its projection).
 
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Channels before and after.
-    halve : bool
-        Whether to halve the sides and project the input by a 1×1 convolution: each stage's start but the
-        first's.
-    activated : bool
-        Whether the input has just been through BatchNorm and ReLU, so that the block's own are left out.
+    `halve` halves the sides and projects the input by a 1×1 convolution: each stage's start but the first's.
+    Where the input is `activated`, just through BatchNorm and ReLU, the block's own are left out.
     """
 
     def __init__(self, in_channels: int, out_channels: int, halve: bool, activated: bool) -> None:
@@ -62,8 +55,7 @@ class PreActivationResNet(nn.Module):
         for stage, after in enumerate(channels):
             for block in range(blocks):
                 starts = block == 0
-                halve, activated = starts and stage > 0, starts and stage == 0
-                layers.append(PreActivationBlock(before, after, halve, activated))
+                layers.append(PreActivationBlock(before, after, starts and stage > 0, starts and stage == 0))
                 before = after
         self.blocks = nn.Sequential(*layers)
         self.final_bn = nn.BatchNorm2d(before)
@@ -131,12 +123,10 @@ def resnet50(
 
     Raises
     ------
-    ValueError
-        For pretrained weights at another width or channel count, or a file that is not ResNet-50's.
+    ValueError, FileNotFoundError
+        For pretrained weights at another width or channel count, a file that is not ResNet-50's, or none.
     RuntimeError
         Where the weights cannot be downloaded; the message says why and what to do.
-    FileNotFoundError
-        Where `pretrained` names no file.
     ImportError
         Where torchvision is not installed, or does not fit the torch that is.
 

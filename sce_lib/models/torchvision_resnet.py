@@ -13,20 +13,11 @@ class ResNet50(torchvision.models.ResNet):
     """torchvision's ResNet-50 with `features` (the pooled output) and any number of channels.
 
     Its parameters keep torchvision's names (the classifier is ``fc``), so that its weight files fit.
-
-    Parameters
-    ----------
-    num_classes, in_channels, width
-        See `resnet50`.
     """
 
     def __init__(self, num_classes: int, in_channels: int, width: float) -> None:
-        super().__init__(
-            torchvision.models.resnet.Bottleneck,
-            [3, 4, 6, 3],
-            num_classes=num_classes,
-            width_per_group=scaled(64, width),
-        )
+        block = torchvision.models.resnet.Bottleneck
+        super().__init__(block, [3, 4, 6, 3], num_classes, width_per_group=scaled(64, width))
         if in_channels != 3:
             self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
 

@@ -1,7 +1,9 @@
 """Label noise: transition matrices, labels corrupted by them, and what was realised.
 
-T[i, j] is the probability that a label whose true class is i reads j. Every matrix is float64 numpy, row by
-row a probability vector, and noise never depends on the image. Randomness comes from an explicit seed alone.
+T[i, j] is the probability that a label whose true class is i reads j. Every matrix is float64 numpy, (K, K),
+row by row a probability vector, and noise never depends on the image. Labels are class indices in [0, K).
+Rates η lie in [0, 1]: 40 % is written 0.4. Randomness comes from an explicit seed alone, an integer of 0 or
+more. What is not so is refused: a `ValueError` says where and why.
 """
 
 from sce_lib.noise.cifar10n import CIFAR10N, cifar10n_agreement, cifar10n_counts
@@ -26,28 +28,8 @@ from sce_lib.noise.report import (
     total_variation,
 )
 
-__all__ = [
-    "CIFAR10N",
-    "CIFAR100_SUPERCLASSES",
-    "Agreement",
-    "NoiseReport",
-    "NoisyLabels",
-    "Pattern",
-    "agreement",
-    "asymmetric_matrix",
-    "check_matrix",
-    "cifar10n_agreement",
-    "cifar10n_counts",
-    "corrupt",
-    "count_labels",
-    "export",
-    "load_human_labels",
-    "pair_matrix",
-    "pattern",
-    "realised_matrix",
-    "report",
-    "swap_matrix",
-    "symmetric_matrix",
-    "total_variation",
-    "transition_from_counts",
-]
+__all__ = ["CIFAR10N", "CIFAR100_SUPERCLASSES", "Agreement", "NoiseReport", "NoisyLabels", "Pattern"]
+__all__ += ["agreement", "asymmetric_matrix", "check_matrix", "cifar10n_agreement", "cifar10n_counts"]
+__all__ += ["corrupt", "count_labels", "export", "load_human_labels", "pair_matrix", "pattern"]
+__all__ += ["realised_matrix", "report", "swap_matrix", "symmetric_matrix", "total_variation"]
+__all__ += ["transition_from_counts"]

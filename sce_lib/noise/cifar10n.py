@@ -25,12 +25,7 @@ def cifar10n_counts(kind: str) -> Integers:
     Parameters
     ----------
     kind : str
-        One of `CIFAR10N`.
-
-    Raises
-    ------
-    ValueError
-        For another one.
+        One of `CIFAR10N`; another is a `ValueError`.
 
     Examples
     --------
@@ -49,12 +44,7 @@ def cifar10n_agreement(first: str, second: str) -> Agreement:
     Parameters
     ----------
     first, second : str
-        Two of ``"random_label1"`` to ``3``, in this order.
-
-    Raises
-    ------
-    ValueError
-        For another pair.
+        Two of ``"random_label1"`` to ``3``, in this order; another pair is a `ValueError`.
 
     Examples
     --------

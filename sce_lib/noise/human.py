@@ -9,7 +9,7 @@ import numpy as np
 from numpy._core.multiarray import _reconstruct
 from numpy.typing import ArrayLike
 
-from sce_lib.noise.labels import NoisyLabels, check_labels, is_tensor
+from sce_lib.noise.labels import NoisyLabels, check_labels
 
 if TYPE_CHECKING:
     import torch
@@ -52,17 +52,19 @@ def _clean_key(kind: str) -> str:
     return kind.replace("noisy", "clean") if "noisy" in kind else "clean_label"
 
 
-def _labels_in(content: dict[str, Any], key: str, path: Path) -> Any:
+def _checked(what: str, labels: Any, num_classes: int) -> Any:
     try:
-        return check_labels(content[key], num_classes=np.iinfo(np.int64).max)
+        return check_labels(labels, num_classes)
     except ValueError as error:
-        raise ValueError(f"{key} in {path}: {error}") from None
+        raise ValueError(f"{what}: {error}") from None
 
 
 def load_human_labels(
     path: str | Path, kind: str, clean: Any = None, index: "ArrayLike | torch.Tensor | None" = None
 ) -> NoisyLabels:
     """Return the labels that people gave to CIFAR-10's or CIFAR-100's training images.
+
+    `requested` is what the whole file realises, `realised` what the images used do.
 
     Parameters
     ----------
@@ -77,11 +79,6 @@ def load_human_labels(
         of its type; numpy without it.
     index : array_like or Tensor of int, optional
         Which images, in this order, where only some are used; `clean` is then of those.
-
-    Returns
-    -------
-    NoisyLabels
-        `requested` is what the whole file realises, `realised` what the images used do.
 
     Raises
     ------
@@ -109,29 +106,18 @@ def load_human_labels(
         raise ValueError(
             f"there are no human labels {kind!r} in {path.name}; it has {', '.join(kinds) or 'none'}"
         )
-    true, noisy = (_labels_in(content, key, path) for key in (_clean_key(kind), kind))
+    any_class = np.iinfo(np.int64).max
+    true, noisy = (_checked(f"{key} in {path}", content[key], any_class) for key in (_clean_key(kind), kind))
     if len(true) != len(noisy) or not len(true):
         raise ValueError(f"{path} has {len(true)} clean labels and {len(noisy)} of {kind}")
     num_classes = int(max(true.max(), noisy.max())) + 1
     whole = NoisyLabels.of(true, noisy, num_classes)
     if index is not None:
-        true, noisy = (_taken(labels, index) for labels in (true, noisy))
+        rows = _checked(f"index into {len(true)} human labels", index, len(true))
+        true, noisy = true[rows], noisy[rows]
     if clean is None:
         clean = true
-    _check_same(check_labels(clean, num_classes), true, path)
-    requested = np.where(np.isnan(whole.realised), np.eye(num_classes), whole.realised)
-    return NoisyLabels.of(clean, noisy, num_classes, requested)
-
-
-def _taken(labels: np.ndarray, index: Any) -> np.ndarray:
-    rows = index.cpu().numpy() if is_tensor(index) else np.asarray(index)
-    try:
-        return labels[check_labels(rows, len(labels))]
-    except ValueError as error:
-        raise ValueError(f"index into {len(labels)} human labels: {error}") from None
-
-
-def _check_same(given: np.ndarray, true: np.ndarray, path: Path) -> None:
+    given = check_labels(clean, num_classes)
     if len(given) != len(true):
         raise ValueError(f"{len(given)} labels given, {len(true)} in {path.name}: another data set or split")
     for i in np.flatnonzero(given != true)[:1]:
@@ -139,3 +125,5 @@ def _check_same(given: np.ndarray, true: np.ndarray, path: Path) -> None:
             f"the label at index {i} is {given[i]}, but {path.name} has {true[i]} as the clean one: "
             "another data set, or not in the official order"
         )
+    requested = np.where(np.isnan(whole.realised), np.eye(num_classes), whole.realised)
+    return NoisyLabels.of(clean, noisy, num_classes, requested)

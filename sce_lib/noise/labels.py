@@ -3,7 +3,7 @@
 import hashlib
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,24 +45,15 @@ class NoisyLabels:
     realised: Matrix
 
     @classmethod
-    def of(
-        cls, clean: Any, labels: Any, num_classes: int, requested: ArrayLike | None = None
-    ) -> "NoisyLabels":
+    def of(cls, clean: Any, labels: Any, num_classes: int, requested: ArrayLike | None = None) -> Self:
         """Put labels that are noisy already beside the clean ones.
 
         Parameters
         ----------
-        clean, labels : array_like or Tensor of int (N,)
-            Class indices in [0, K) without and with noise; the result is of the type of `clean`.
-        num_classes : int
-            K.
+        clean, labels, num_classes
+            See `realised_matrix`; the result is of the type of `clean`.
         requested : array_like (K, K), optional
             The transition matrix behind the noise, where it is known.
-
-        Raises
-        ------
-        ValueError
-            For labels out of range or not of one length, or a matrix that is not K × K.
 
         Examples
         --------
@@ -75,9 +66,8 @@ class NoisyLabels:
             raise ValueError(f"a transition matrix of shape {T.shape} for {num_classes} classes")
         before = _roomy(check_labels(clean, num_classes), num_classes)
         after = check_labels(labels, num_classes).astype(before.dtype)
-        return cls(
-            _like(after, clean), _like(before.copy(), clean), _like(after != before, clean), T, realised
-        )
+        flipped = _like(after != before, clean)
+        return cls(_like(after, clean), _like(before.copy(), clean), flipped, T, realised)
 
     @property
     def sha256(self) -> str:
@@ -106,21 +96,13 @@ class NoisyLabels:
 def transition_from_counts(counts: ArrayLike) -> Matrix:
     """Return the transition matrix that a table of counts estimates: each row over its sum.
 
+    A row without any count is NaN: nothing is known of that class.
+
     Parameters
     ----------
     counts : array_like (K, K)
-        How many samples of true class i bear label j, as from a set that has both labels. §5.3 gets
-        Forward's matrix for Clothing1M in this way.
-
-    Returns
-    -------
-    ndarray (K, K), float64
-        A row without any count is NaN: nothing is known of that class.
-
-    Raises
-    ------
-    ValueError
-        If the table is not square or has an entry that is negative or not finite.
+        How many samples of true class i bear label j, finite and not negative, as from a set that has both
+        labels. §5.3 gets Forward's matrix for Clothing1M in this way.
 
     Examples
     --------
@@ -137,24 +119,14 @@ def transition_from_counts(counts: ArrayLike) -> Matrix:
 
 
 def realised_matrix(clean: Any, labels: Any, num_classes: int) -> Matrix:
-    """Return how often true class i bears label j, (K, K): what a noise came to.
+    """Return how often true class i bears label j, (K, K); the row of a class without a sample is NaN.
 
     Parameters
     ----------
     clean, labels : array_like or Tensor of int (N,)
-        True and noisy class indices in [0, K).
+        Class indices in [0, K) without and with noise, of one length.
     num_classes : int
         K.
-
-    Returns
-    -------
-    ndarray (K, K), float64
-        The row of a class without a sample is NaN.
-
-    Raises
-    ------
-    ValueError
-        For labels out of range or not of one length.
 
     Examples
     --------
@@ -180,20 +152,7 @@ def count_labels(clean: Any, labels: Any, num_classes: int) -> Integers:
 
 
 def check_labels(labels: Any, num_classes: int) -> Integers:
-    """Return labels as a numpy array of integers, or name the first that is none of the classes.
-
-    Raises
-    ------
-    ValueError
-        If they are not a 1-D array of integers in [0, K).
-
-    Examples
-    --------
-    >>> check_labels([3, 1, 4, 10], 10)
-    Traceback (most recent call last):
-        ...
-    ValueError: label 10 at index 3; allowed 0..9
-    """
+    """Return labels, (N,), as a numpy array of integers, or name the first that is none of the classes."""
     array = labels.detach().cpu().numpy() if is_tensor(labels) else np.asarray(labels)
     if array.ndim != 1:
         raise ValueError(f"labels are class indices of shape (N,); these have shape {array.shape}")
@@ -223,13 +182,7 @@ def _like(array: NDArray[Any], given: Any) -> Any:
 
 
 def is_tensor(value: Any) -> bool:
-    """Return whether a value is torch's; whoever has numpy arrays alone does not wait for torch.
-
-    Examples
-    --------
-    >>> is_tensor(np.zeros(3))
-    False
-    """
+    """Return whether a value is torch's; whoever has numpy arrays alone does not wait for torch."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 
@@ -243,25 +196,15 @@ def corrupt(labels: Any, matrix: ArrayLike, seed: int, exact: bool = True) -> No
     Parameters
     ----------
     labels : ndarray or Tensor of int (N,)
-        Clean class indices in [0, K). They are not changed.
+        Clean class indices in [0, K). They are not changed; the result is of their type, dtype and device.
     matrix : array_like (K, K)
-        T[i, j], the probability of noisy label j given clean label i.
+        Rows sum to 1.
     seed : int
-        Seed of the flips, 0 or more. Global random state is neither read nor moved.
+        Seed of the flips. Global random state is neither read nor moved.
     exact : bool
         In each class exactly the rounded count is flipped, and each destination gets its share rounded up
         or down (largest remainders first, ties by lot), so that every entry of the realised matrix is
         within 1/n of the requested one for a class of n. Otherwise each label is drawn independently.
-
-    Returns
-    -------
-    NoisyLabels
-        Of the type, dtype and device of `labels`.
-
-    Raises
-    ------
-    ValueError
-        For labels that are not integers in [0, K), a matrix that is not row-stochastic, or a bad seed.
 
     Examples
     --------
@@ -280,14 +223,12 @@ def corrupt(labels: Any, matrix: ArrayLike, seed: int, exact: bool = True) -> No
     noisy = clean.copy()
     for true_class in range(len(T)):
         members = np.flatnonzero(clean == true_class)
-        draw = _exact_destinations if exact else _drawn_destinations
         row = T[true_class] / T[true_class].sum()
-        noisy[members] = draw(true_class, len(members), row, rng)
+        if exact:
+            noisy[members] = _exact_destinations(true_class, len(members), row, rng)
+        else:
+            noisy[members] = rng.choice(len(row), size=len(members), p=row)
     return NoisyLabels.of(labels, noisy, len(T), requested=T)
-
-
-def _drawn_destinations(true_class: int, n: int, row: Matrix, rng: np.random.Generator) -> Integers:
-    return rng.choice(len(row), size=n, p=row)
 
 
 def _exact_destinations(true_class: int, n: int, row: Matrix, rng: np.random.Generator) -> Integers:

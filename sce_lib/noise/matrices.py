@@ -10,15 +10,13 @@ Matrix = NDArray[np.float64]
 Variant = Literal["paper", "released"]
 Groups = Sequence[Sequence[int]]
 
-# Whose label becomes whose. MNIST and CIFAR-10: §5, "Noise setting". Fashion-MNIST is not in the paper; its
-# map of alike garments is the one that GCE was published with (Zhang and Sabuncu, 2018).
+# Whose label becomes whose, in words at `asymmetric_matrix`. MNIST and CIFAR-10: §5, "Noise setting".
+# Fashion-MNIST is not in the paper; its map is the one that GCE was published with (Zhang and Sabuncu, 2018).
 MNIST_PAIRS = {2: 7, 3: 8, 5: 6, 6: 5, 7: 1}
 PAIRS: dict[str, dict[int, int]] = {
     "mnist": MNIST_PAIRS,
     "digits": MNIST_PAIRS,
-    # ankle boot -> sneaker -> sandal, pullover -> shirt, coat <-> dress
     "fashion_mnist": {9: 7, 7: 5, 2: 6, 4: 3, 3: 4},
-    # truck -> automobile, bird -> airplane, deer -> horse, cat <-> dog
     "cifar10": {9: 1, 2: 0, 4: 7, 3: 5, 5: 3},
 }
 
@@ -47,24 +45,15 @@ CIFAR100_SUPERCLASSES: dict[str, tuple[int, ...]] = {
 }
 
 
-def consecutive_groups(num_classes: int, size: int) -> tuple[tuple[int, ...], ...]:
-    """Return blocks of consecutive ids.
-
-    Examples
-    --------
-    >>> consecutive_groups(6, 3)
-    ((0, 1, 2), (3, 4, 5))
-    """
-    return tuple(tuple(range(start, start + size)) for start in range(0, num_classes, size))
-
+_BLOCKS_OF_FIVE = tuple(tuple(range(start, start + 5)) for start in range(0, 100, 5))
 
 # Which classes are alike, where two of each group are to swap. Tiny-ImageNet's neighbouring WordNet ids are
 # related things, so blocks of five of its first hundred classes stand for superclasses.
 GROUPS: dict[str, dict[Variant, Groups]] = {
     # The released code takes blocks of five consecutive fine ids for the superclasses, which they are not:
     # fine ids are alphabetical, and 10 of the 200 pairs within a block share a superclass.
-    "cifar100": {"paper": tuple(CIFAR100_SUPERCLASSES.values()), "released": consecutive_groups(100, 5)},
-    "tiny_imagenet100": {"paper": consecutive_groups(100, 5), "released": consecutive_groups(100, 5)},
+    "cifar100": {"paper": tuple(CIFAR100_SUPERCLASSES.values()), "released": _BLOCKS_OF_FIVE},
+    "tiny_imagenet100": {"paper": _BLOCKS_OF_FIVE, "released": _BLOCKS_OF_FIVE},
 }
 
 # How far a row's sum may be from 1: float32 rounding over a thousand classes passes, a typing error does not.
@@ -72,12 +61,7 @@ ROW_SUM_TOLERANCE = 1e-6
 
 
 def check_rate(rate: float) -> float:
-    """Return a noise rate as a float, or say why it is none.
-
-    Raises
-    ------
-    ValueError
-        If it is not a number in [0, 1].
+    """Return a noise rate as a float, or say in a ValueError why it is none.
 
     Examples
     --------
@@ -95,22 +79,14 @@ def check_rate(rate: float) -> float:
     return value
 
 
+def is_integer(value: Any) -> bool:
+    """Return whether a value is a whole number, Python's or numpy's, and no truth value."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def check_num_classes(num_classes: int, at_least: int = 2) -> int:
-    """Return a number of classes, or say why it is none.
-
-    Raises
-    ------
-    ValueError
-        If it is not an integer of `at_least` or more.
-
-    Examples
-    --------
-    >>> check_num_classes(1)
-    Traceback (most recent call last):
-        ...
-    ValueError: num_classes is an integer of 2 or more, not 1
-    """
-    if isinstance(num_classes, bool | np.bool_) or not isinstance(num_classes, int | np.integer):
+    """Return a number of classes, or say in a ValueError why it is none."""
+    if not is_integer(num_classes):
         raise ValueError(f"num_classes is an integer of {at_least} or more, not {num_classes!r}")
     if num_classes < at_least:
         raise ValueError(f"num_classes is an integer of {at_least} or more, not {num_classes}")
@@ -118,12 +94,7 @@ def check_num_classes(num_classes: int, at_least: int = 2) -> int:
 
 
 def check_matrix(matrix: ArrayLike | Any) -> Matrix:
-    """Return a transition matrix as float64 numpy, or say what is wrong with it.
-
-    Parameters
-    ----------
-    matrix : array_like (K, K)
-        T[i, j], the probability of noisy label j given clean label i; a torch tensor will do.
+    """Return a transition matrix, an array or a tensor, as float64 numpy.
 
     Raises
     ------
@@ -158,15 +129,7 @@ def check_matrix(matrix: ArrayLike | Any) -> Matrix:
 
 
 def check_variant(variant: str) -> None:
-    """Refuse a variant that is neither the paper's nor its released code's.
-
-    Examples
-    --------
-    >>> check_variant("keras")
-    Traceback (most recent call last):
-        ...
-    ValueError: variant 'keras' is not known; known are paper, released
-    """
+    """Refuse a variant that is neither the paper's nor its released code's."""
     if variant not in get_args(Variant):
         raise ValueError(f"variant {variant!r} is not known; known are {', '.join(get_args(Variant))}")
 
@@ -183,22 +146,12 @@ def symmetric_matrix(
     num_classes : int
         K, 2 or more.
     rate : float
-        η in [0, 1]. RCE tolerates it below 1 - 1/K (Theorem 1).
+        η. RCE tolerates it below 1 - 1/K (Theorem 1).
     variant : {"paper", "released"}
         The released code flips equally many labels in every class, ⌊ηN⌋/K rounded down, so that on
         imbalanced data the rate differs between classes: 0.71 to 0.885 on MNIST at η = 0.8.
     class_counts : array_like of int (K,), optional
-        Samples in each class, which the released variant needs.
-
-    Returns
-    -------
-    ndarray (K, K), float64
-
-    Raises
-    ------
-    ValueError
-        For a rate outside [0, 1], fewer than 2 classes, or, in the released variant, counts that are missing,
-        are not K counts, or are too small for that many flips.
+        Samples in each class, which the released variant needs: K counts, not too small for that many flips.
 
     Examples
     --------
@@ -245,20 +198,11 @@ def pair_matrix(
     num_classes : int
         K, 2 or more.
     pairs : mapping
-        True class to the class it is taken for, ``{9: 1, 3: 5, 5: 3}``; by name where `classes` are given.
+        True class to another that it is taken for, ``{9: 1, 3: 5, 5: 3}``; by name where `classes` are given.
     rate : float
-        η in [0, 1], the portion flipped of each class in `pairs`; the others stay clean.
+        η, the portion flipped of each class in `pairs`; the others stay clean.
     classes : sequence of str, optional
         Names of the classes, in order.
-
-    Returns
-    -------
-    ndarray (K, K), float64
-
-    Raises
-    ------
-    ValueError
-        For a rate outside [0, 1], a class that does not exist, or one paired with itself.
 
     Examples
     --------
@@ -286,7 +230,7 @@ def _class_index(key: int | str, num_classes: int, classes: Sequence[str] | None
         if key not in classes:
             raise ValueError(f"class {key!r} is not one of {', '.join(classes)}")
         return list(classes).index(key)
-    if isinstance(key, bool) or not isinstance(key, int | np.integer) or not 0 <= key < num_classes:
+    if not is_integer(key) or not 0 <= key < num_classes:
         raise ValueError(f"class {key!r} does not exist; allowed 0..{num_classes - 1}")
     return int(key)
 
@@ -301,18 +245,9 @@ def swap_matrix(groups: Groups, rate: float, seed: int = 0) -> Matrix:
     groups : sequence of sequences of int
         The classes 0..K-1, each in one group, at least two in a group.
     rate : float
-        η in [0, 1], the portion flipped of each chosen class.
+        η, the portion flipped of each chosen class.
     seed : int
         Chooses the pairs.
-
-    Returns
-    -------
-    ndarray (K, K), float64
-
-    Raises
-    ------
-    ValueError
-        For a rate outside [0, 1], a bad seed, or groups that do not part the classes.
 
     Examples
     --------
@@ -333,16 +268,8 @@ def swap_matrix(groups: Groups, rate: float, seed: int = 0) -> Matrix:
 
 
 def generator_from(seed: int) -> np.random.Generator:
-    """Return a numpy generator, or say why the seed is none.
-
-    Examples
-    --------
-    >>> generator_from(-1)
-    Traceback (most recent call last):
-        ...
-    ValueError: seed is an integer of 0 or more, not -1
-    """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+    """Return a numpy generator, or say in a ValueError why the seed is none."""
+    if not is_integer(seed) or seed < 0:
         raise ValueError(f"seed is an integer of 0 or more, not {seed!r}")
     return np.random.default_rng(seed)
 
@@ -368,8 +295,8 @@ def asymmetric_matrix(
     dataset : str
         One of the table's names; any name where `groups` are given.
     rate : float
-        η in [0, 1], the portion flipped of each class that is taken for another. Of all labels it is less:
-        η/2 on balanced data of ten classes, 0.4·η where two classes of five swap.
+        η, the portion flipped of each class that is taken for another. Of all labels it is less: η/2 on
+        balanced data of ten classes, 0.4·η where two classes of five swap.
     variant : {"paper", "released"}
         They differ on CIFAR-100, where the released code also draws each flip independently (`corrupt` with
         ``exact=False``); elsewhere it rounds each class's count of flips down.
@@ -377,15 +304,6 @@ def asymmetric_matrix(
         Chooses the classes that swap, where they are chosen at random.
     groups : sequence of sequences of int, optional
         Superclasses of your own, see `swap_matrix`.
-
-    Returns
-    -------
-    ndarray (K, K), float64
-
-    Raises
-    ------
-    ValueError
-        For a data set without such noise, a rate outside [0, 1], an unknown variant or a bad seed.
 
     Examples
     --------

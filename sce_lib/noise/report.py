@@ -23,10 +23,8 @@ class NoiseReport:
         How many labels there are, and how many of them are wrong.
     rate : float
         The portion that is wrong, in [0, 1]; NaN without labels.
-    class_counts : ndarray of int (K,)
-        Samples in each true class.
-    class_rates : ndarray (K,)
-        The portion wrong in each; NaN for a class without a sample.
+    class_counts, class_rates : ndarray (K,)
+        Samples in each true class, and the portion wrong of them; NaN for a class without a sample.
     requested, realised : ndarray (K, K)
         Transition matrices asked for and found.
     largest_deviation : float
@@ -79,11 +77,8 @@ def report(noisy: NoisyLabels) -> NoiseReport:
         num_flipped=int(noisy.flipped.sum()),
         rate=noisy.rate,
         class_counts=np.bincount(clean.astype(np.int64), minlength=noisy.num_classes),
-        class_rates=noisy.class_rates,
-        requested=noisy.requested,
-        realised=noisy.realised,
         largest_deviation=float(np.nanmax(deviation)) if len(noisy) else float("nan"),
-        sha256=noisy.sha256,
+        **{name: getattr(noisy, name) for name in ("class_rates", "requested", "realised", "sha256")},
     )
 
 
@@ -120,11 +115,6 @@ class Pattern:
 
 def pattern(matrix: ArrayLike) -> Pattern:
     """Return which classes a transition matrix mislabels and what it takes them for; classes count alike.
-
-    Raises
-    ------
-    ValueError
-        If the matrix is not row-stochastic.
 
     Examples
     --------
@@ -173,12 +163,8 @@ class Agreement:
     first, second : ndarray of int (K, K)
         How many images of true class i were given label j by each.
     both_wrong, same_wrong : ndarray of int (K,)
-        Images of each class that both mislabel, and those that they give the same wrong label.
-
-    Raises
-    ------
-    ValueError
-        If the tables are not of the same images, or the counts cannot be.
+        Images of each class that both mislabel, and those that they give the same wrong label. Counts that
+        cannot be, or are not of the same images, are refused.
 
     Examples
     --------
@@ -192,23 +178,21 @@ class Agreement:
     same_wrong: Integers
 
     def __post_init__(self) -> None:
-        for name in ("first", "second", "both_wrong", "same_wrong"):
-            object.__setattr__(self, name, np.asarray(getattr(self, name)))
+        for name, counts in list(vars(self).items()):
+            object.__setattr__(self, name, np.asarray(counts))
         if not np.array_equal(self.first.sum(axis=1), self.second.sum(axis=1)):
             raise ValueError("the two people labelled different numbers of images of a class")
         most = np.minimum(*(counts.sum(axis=1) - np.diag(counts) for counts in (self.first, self.second)))
-        if not (
-            (self.same_wrong >= 0) & (self.same_wrong <= self.both_wrong) & (self.both_wrong <= most)
-        ).all():
+        ordered = (self.same_wrong <= self.both_wrong) & (self.both_wrong <= most)
+        if not (ordered & (self.same_wrong >= 0)).all():
             raise ValueError("same_wrong ≤ both_wrong ≤ each one's wrong labels does not hold in every class")
 
     def _expected(self) -> tuple[Matrix, Matrix]:
         """Images of each class that both would mislabel, and give the same wrong label, independently."""
-        rows = [transition_from_counts(counts) for counts in (self.first, self.second)]
+        first, second = (transition_from_counts(counts) for counts in (self.first, self.second))
         images = self.first.sum(axis=1)
-        rates = [1 - np.diag(T) for T in rows]
-        same = (rows[0] * rows[1]).sum(axis=1) - np.diag(rows[0]) * np.diag(rows[1])
-        return images * rates[0] * rates[1], images * same
+        same = (first * second).sum(axis=1) - np.diag(first) * np.diag(second)
+        return images * (1 - np.diag(first)) * (1 - np.diag(second)), images * same
 
     @property
     def wrong_too(self) -> tuple[float, float]:
@@ -226,10 +210,7 @@ class Agreement:
 def agreement(first: NoisyLabels, second: NoisyLabels) -> Agreement:
     """Return how often two sets of labels of the same images are wrong together.
 
-    Raises
-    ------
-    ValueError
-        If they are not of the same images: if their clean labels differ.
+    A `ValueError` says so if they are not of the same images: if their clean labels differ.
 
     Examples
     --------
@@ -237,8 +218,10 @@ def agreement(first: NoisyLabels, second: NoisyLabels) -> Agreement:
     >>> agreement(one, other).both_wrong.tolist()
     [1, 0]
     """
-    sides = [[check_labels(a, n.num_classes) for a in (n.clean, n.labels)] for n in (first, second)]
-    (clean, one), (also, other) = sides
+    (clean, one), (also, other) = (
+        [check_labels(side, noisy.num_classes) for side in (noisy.clean, noisy.labels)]
+        for noisy in (first, second)
+    )
     if first.num_classes != second.num_classes or not np.array_equal(clean, also):
         raise ValueError("two sets of labels are compared image by image: these have other clean labels")
     K = first.num_classes
@@ -252,26 +235,18 @@ def agreement(first: NoisyLabels, second: NoisyLabels) -> Agreement:
 
 
 def export(noisy: NoisyLabels, path: str | Path) -> Path:
-    """Write labels and flips to a file, whole or not at all.
+    """Write labels and flips to a file, whole or not at all, and return its path.
+
+    Sample i of the file is sample i of the labels, and the same labels give the same bytes.
 
     Parameters
     ----------
     noisy : NoisyLabels
-        What to write; sample i of the file is sample i of the labels.
+        What to write.
     path : path
         ``.csv``: a header and the columns index, clean, noisy, flipped (0 or 1). ``.npz``: arrays ``clean``,
         ``noisy`` (int64), ``flipped`` (bool), ``requested``, ``realised`` (float64), ``sha256``; read it with
-        ``numpy.load``.
-
-    Returns
-    -------
-    Path
-        The file written. The same labels give the same bytes.
-
-    Raises
-    ------
-    ValueError
-        For another suffix.
+        ``numpy.load``. Another suffix is a `ValueError`.
 
     Examples
     --------
@@ -283,33 +258,17 @@ def export(noisy: NoisyLabels, path: str | Path) -> Path:
     1,1,0,1
     """
     path = Path(path).expanduser()
-    writers = {".csv": _csv, ".npz": _npz}
-    if path.suffix not in writers:
+    if path.suffix not in (".csv", ".npz"):
         raise ValueError(f"labels are exported to .csv or .npz, not to {path.name!r}")
-    clean, labels = (
-        check_labels(side, noisy.num_classes).astype(np.int64) for side in (noisy.clean, noisy.labels)
-    )
-    write_atomically(path, writers[path.suffix](noisy, clean, labels))
+    sides = (check_labels(side, noisy.num_classes) for side in (noisy.clean, noisy.labels))
+    clean, labels = (side.astype(np.int64) for side in sides)
+    flipped, buffer = clean != labels, io.BytesIO()
+    if path.suffix == ".csv":
+        columns = np.column_stack([np.arange(len(clean)), clean, labels, flipped])
+        np.savetxt(buffer, columns, fmt="%d", delimiter=",", header="index,clean,noisy,flipped", comments="")
+    else:
+        arrays = {"clean": clean, "noisy": labels, "flipped": flipped}
+        arrays |= {name: getattr(noisy, name) for name in ("requested", "realised", "sha256")}
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_atomically(path, buffer.getvalue())
     return path
-
-
-def _csv(noisy: NoisyLabels, clean: np.ndarray, labels: np.ndarray) -> bytes:
-    columns = np.column_stack([np.arange(len(clean)), clean, labels, clean != labels])
-    buffer = io.StringIO()
-    np.savetxt(buffer, columns, fmt="%d", delimiter=",", header="index,clean,noisy,flipped", comments="")
-    return buffer.getvalue().encode()
-
-
-def _npz(noisy: NoisyLabels, clean: np.ndarray, labels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        allow_pickle=False,
-        clean=clean,
-        noisy=labels,
-        flipped=clean != labels,
-        requested=noisy.requested,
-        realised=noisy.realised,
-        sha256=noisy.sha256,
-    )
-    return buffer.getvalue()

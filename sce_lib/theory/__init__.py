@@ -1,105 +1,30 @@
 """The paper's theory on finite problems: exact risks, Theorem 1 line by line, gradients, counterexamples.
 
+What many functions take: `problem`, a `FiniteProblem` of n_x inputs, K classes and n_f classifiers; `table`,
+an array (n_f, n_x, K), the loss of each classifier at each input under each label; `probabilities`, predicted
+distributions (..., K), and a hard `label` or a distribution `target` for them; `loss`, a function of logits
+(N, K) and labels (N,) to (N,), as all in `sce_lib.losses.functional`; α, β ≥ 0, the weights of CE and RCE in
+SL, and A < 0, the value of log 0. Numbers are float64, or all of them fractions (see `rational`), on which
+everything about RCE is exact. What is not so is refused with a `ValueError`.
+
 >>> from sce_lib import theory
 >>> problem = theory.random_problem("symmetric", num_classes=4, seed=0, exact=True)
 >>> theory.symmetric_proof(problem, A=-4).gap()
 0.0
 """
 
-from sce_lib.theory import exercises
-from sce_lib.theory.classes import (
-    SETTINGS,
-    deterministic_classifiers,
-    linear_classifiers,
-    linear_grid,
-    optimal_classifier,
-    random_problem,
-    uniform_flips,
-)
-from sce_lib.theory.counterexamples import Counterexample, find_counterexample, sl_table
-from sce_lib.theory.gradients import (
-    acceleration,
-    ce_gradient,
-    gradient_magnitude,
-    gradient_peak,
-    loss_of_probability,
-    rce_gradient,
-    sl_gradient,
-    sl_gradient_simplified,
-    sl_gradient_sum,
-    sl_of_ce,
-    sl_weight,
-    softmax_jacobian,
-    softmax_jacobian_by_quotient,
-)
-from sce_lib.theory.network import predictions_while_training
-from sce_lib.theory.problems import (
-    FiniteProblem,
-    is_noise_tolerant,
-    log_target,
-    loss_table,
-    minimisers,
-    misclassification,
-    noisy_risks,
-    rational,
-    rce_table,
-    risks,
-)
-from sce_lib.theory.theorem import (
-    Equation13,
-    Line,
-    Proof,
-    SymmetricConclusion,
-    affine_coefficients,
-    asymmetric_proof,
-    equation_13,
-    symmetric_conclusion,
-    symmetric_proof,
-)
+from sce_lib.theory import classes, counterexamples, exercises, gradients, network, problems, theorem
+from sce_lib.theory.classes import *  # noqa: F403
+from sce_lib.theory.counterexamples import *  # noqa: F403
+from sce_lib.theory.gradients import *  # noqa: F403
+from sce_lib.theory.network import *  # noqa: F403
+from sce_lib.theory.problems import *  # noqa: F403
+from sce_lib.theory.theorem import *  # noqa: F403
 
-__all__ = [
-    "SETTINGS",
-    "Counterexample",
-    "Equation13",
-    "FiniteProblem",
-    "Line",
-    "Proof",
-    "SymmetricConclusion",
-    "acceleration",
-    "affine_coefficients",
-    "asymmetric_proof",
-    "ce_gradient",
-    "deterministic_classifiers",
-    "equation_13",
-    "exercises",
-    "find_counterexample",
-    "gradient_magnitude",
-    "gradient_peak",
-    "is_noise_tolerant",
-    "linear_classifiers",
-    "linear_grid",
-    "log_target",
-    "loss_of_probability",
-    "loss_table",
-    "minimisers",
-    "misclassification",
-    "noisy_risks",
-    "optimal_classifier",
-    "predictions_while_training",
-    "random_problem",
-    "rational",
-    "rce_gradient",
-    "rce_table",
-    "risks",
-    "sl_gradient",
-    "sl_gradient_simplified",
-    "sl_gradient_sum",
-    "sl_of_ce",
-    "sl_table",
-    "sl_weight",
-    "softmax_jacobian",
-    "softmax_jacobian_by_quotient",
-    "symmetric_conclusion",
-    "symmetric_proof",
-    "uniform_flips",
-]
+__all__ = ["exercises"]
+__all__ += problems.__all__
+__all__ += theorem.__all__
+__all__ += classes.__all__
+__all__ += counterexamples.__all__
+__all__ += gradients.__all__
+__all__ += network.__all__

@@ -1,7 +1,5 @@
 """Classes of classifiers, the optimum over all of them, and random problems in a stated setting."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
@@ -11,6 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sce_lib.theory.problems import Array, FiniteProblem
+
+__all__ = ["SETTINGS", "deterministic_classifiers", "linear_classifiers", "linear_grid", "optimal_classifier"]
+__all__ += ["random_problem", "uniform_flips"]
 
 Family = Literal["random", "deterministic", "linear"]
 Setting = Literal[
@@ -36,16 +37,14 @@ _MAX_DETERMINISTIC = 100_000
 # Below this share of CE in SL the optimum is RCE's in every digit that float64 has.
 _NO_CE = 1e-200
 
+_fractions = np.frompyfunc(Fraction, 2, 1)
+
 
 def deterministic_classifiers(num_points: int, num_classes: int) -> Array:
     """All K^n_x classifiers that put probability 1 on one class at each x, shape (K^n_x, n_x, K).
 
-    RCE's risk is linear in f(x), so over *all* classifiers some minimiser is one of these.
-
-    Raises
-    ------
-    ValueError
-        More than 100,000 of them.
+    RCE's risk is linear in f(x), so over *all* classifiers some minimiser is one of these. More than 100,000
+    of them are refused.
 
     Examples
     --------
@@ -61,27 +60,15 @@ def deterministic_classifiers(num_points: int, num_classes: int) -> Array:
     return np.eye(num_classes, dtype=np.int64)[decisions]
 
 
-def _softmax(logits: Array) -> Array:
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    result: Array = exponentials / exponentials.sum(axis=-1, keepdims=True)
-    return result
-
-
 def linear_classifiers(points: ArrayLike, weights: ArrayLike, biases: ArrayLike) -> Array:
-    """Softmax of linear functions: p(x) = softmax(x W + b), for many (W, b) at once.
+    """Softmax of linear functions: p(x) = softmax(x W + b), shape (n_f, n_x, K), for many (W, b) at once.
 
     Parameters
     ----------
-    points : array_like, shape (n_x, d)
+    points : array_like (n_x, d)
         Where the inputs lie.
-    weights : array_like, shape (n_f, d, K)
-        One W for each classifier.
-    biases : array_like, shape (n_f, K)
-        One b for each classifier.
-
-    Returns
-    -------
-    ndarray, shape (n_f, n_x, K)
+    weights, biases : array_like (n_f, d, K) and (n_f, K)
+        One W and one b for each classifier.
 
     Examples
     --------
@@ -90,7 +77,8 @@ def linear_classifiers(points: ArrayLike, weights: ArrayLike, biases: ArrayLike)
             [0.12, 0.88]]])
     """
     logits = np.asarray(points) @ np.asarray(weights) + np.asarray(biases)[:, None, :]
-    return _softmax(logits)
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def linear_grid(points: ArrayLike, slopes: ArrayLike, offsets: ArrayLike) -> Array:
@@ -98,14 +86,10 @@ def linear_grid(points: ArrayLike, slopes: ArrayLike, offsets: ArrayLike) -> Arr
 
     Parameters
     ----------
-    points : array_like, shape (n_x,)
+    points : array_like (n_x,)
         Positions on the line.
-    slopes, offsets : array_like, shapes (n_w,) and (n_b,)
-        The grid; classifier ``i * n_b + j`` has slope i and offset j.
-
-    Returns
-    -------
-    ndarray, shape (n_w * n_b, n_x, 2)
+    slopes, offsets : array_like (n_w,) and (n_b,)
+        The grid; classifier ``i * n_b + j`` of the n_w · n_b has slope i and offset j.
 
     Examples
     --------
@@ -119,7 +103,7 @@ def linear_grid(points: ArrayLike, slopes: ArrayLike, offsets: ArrayLike) -> Arr
 
 
 def optimal_classifier(joint: ArrayLike, alpha: float = 0.0, beta: float = 1.0, A: float = -4.0) -> Array:
-    """Return the classifier with the least SL risk over *all* classifiers (Eq. 7 minimised at each x).
+    """Return the classifier, (n_x, K), with the least SL risk over *all* of them (Eq. 7 minimised at each x).
 
     With posterior π(x) = P(y | x) the risk at x is Σ_k π_k (−α log p_k + β|A|(1 − p_k)), convex in p.
     Lagrange's condition gives p_k = α π_k / (λ − β|A| π_k): p ranks the classes as π does. CE (β = 0) returns
@@ -127,14 +111,10 @@ def optimal_classifier(joint: ArrayLike, alpha: float = 0.0, beta: float = 1.0, 
 
     Parameters
     ----------
-    joint : array_like, shape (n_x, K)
+    joint : array_like (n_x, K)
         P(x, y), or P(x, ŷ) for the noisy optimum.
     alpha, beta, A : float
-        As in SL; α ≥ 0, β ≥ 0, not both zero, A < 0.
-
-    Returns
-    -------
-    ndarray, shape (n_x, K)
+        As in SL; α and β are not both zero.
 
     Examples
     --------
@@ -154,8 +134,7 @@ def optimal_classifier(joint: ArrayLike, alpha: float = 0.0, beta: float = 1.0, 
     posterior = np.where(total > 0, mass / np.where(total > 0, total, 1), 1 / mass.shape[-1])
     ce_share = alpha / (alpha + beta * abs(A))
     if ce_share < _NO_CE:
-        result: Array = np.eye(mass.shape[-1])[posterior.argmax(axis=-1)]
-        return result
+        return np.eye(mass.shape[-1])[posterior.argmax(axis=-1)]
     largest = posterior.max(axis=-1, keepdims=True)
     behind = (1 - ce_share) * (largest - posterior)
     # With α + β|A| scaled to 1, λ = mu + β|A| max π and mu lies between these: Σ_k p_k falls from ≥ 1 to ≤ 1.
@@ -171,16 +150,7 @@ def optimal_classifier(joint: ArrayLike, alpha: float = 0.0, beta: float = 1.0, 
 def uniform_flips(rates: Array | Sequence[object], num_classes: int) -> Array:
     """Rows that keep label y with probability 1 − η_y and spread η_y evenly over the others.
 
-    Parameters
-    ----------
-    rates : array_like, shape (K,) or (n_x, K)
-        η_y, or η_y(x); floats or fractions.
-    num_classes : int
-        K.
-
-    Returns
-    -------
-    ndarray, shape (K, K) or (n_x, K, K)
+    The rates are η_y, (K,), or η_y(x), (n_x, K), and give (K, K) or (n_x, K, K).
 
     Examples
     --------
@@ -195,8 +165,7 @@ def uniform_flips(rates: Array | Sequence[object], num_classes: int) -> Array:
 def _normalised(weights: Array, axes: tuple[int, ...]) -> Array:
     """Whole numbers to fractions that sum to 1 over `axes`."""
     exact = weights.astype(object)
-    total = np.asarray(exact.sum(axis=axes, keepdims=True), dtype=object)
-    return np.frompyfunc(Fraction, 2, 1)(exact, np.broadcast_to(total, exact.shape))
+    return _fractions(exact, exact.sum(axis=axes, keepdims=True))
 
 
 def _random_transition(setting: Setting, points: int, classes: int, rng: np.random.Generator) -> Array:
@@ -207,18 +176,10 @@ def _random_transition(setting: Setting, points: int, classes: int, rng: np.rand
         np.fill_diagonal(weights, weights.max(axis=1) + rng.integers(1, 200, size=classes))
         return _normalised(weights, (1,))
     shape = {"class_dependent_rate": (classes,), "x_dependent_rate": (points, 1)}.get(setting, (1,))
-    share = np.frompyfunc(Fraction, 2, 1)(rng.integers(1, 1000, size=shape).astype(object), 1000)
+    share = _fractions(rng.integers(1, 1000, size=shape).astype(object), 1000)
     bound = Fraction(classes - 1, classes)
     rates = bound + (1 - bound) * share if setting == "symmetric_above_bound" else bound * share
     return uniform_flips(np.broadcast_to(rates, (*shape[:-1], classes)), classes)
-
-
-def _random_joint(setting: Setting, points: int, classes: int, rng: np.random.Generator) -> Array:
-    """Draw an exact P(x, y); where R(f*) = 0 is wanted, each x has one label."""
-    weights = rng.integers(1, 1000, size=(points, classes))
-    if setting == "asymmetric_realisable":
-        weights *= np.eye(classes, dtype=np.int64)[rng.integers(classes, size=points)]
-    return _normalised(weights, (0, 1))
 
 
 def random_problem(
@@ -234,7 +195,7 @@ def random_problem(
 
     Parameters
     ----------
-    setting : str, default "symmetric"
+    setting : str
         A key of `SETTINGS`.
     family : {"random", "deterministic", "linear"}
         The class of classifiers: arbitrary random predictions; all deterministic ones; or softmax-linear ones
@@ -242,15 +203,10 @@ def random_problem(
         "asymmetric_realisable" the first random classifier is the true labelling, so that R(f*) = 0.
     num_classes, num_points, num_classifiers : int
         K, n_x and n_f ("deterministic" always has K^n_x).
-    seed : int, default 0
+    seed : int
         Seeds its own generator.
-    exact : bool, default False
+    exact : bool
         Fractions in place of floats; not for "linear", whose predictions are irrational.
-
-    Raises
-    ------
-    ValueError
-        An unknown name, or a combination that cannot exist.
 
     Examples
     --------
@@ -273,13 +229,16 @@ def random_problem(
             f"{num_points}, {num_classifiers}"
         )
     rng = np.random.default_rng(seed)
-    joint = _random_joint(setting, num_points, num_classes, rng)
+    weights = rng.integers(1, 1000, size=(num_points, num_classes))
+    if setting == "asymmetric_realisable":  # R(f*) = 0 is wanted: each x has one label
+        weights *= np.eye(num_classes, dtype=np.int64)[rng.integers(num_classes, size=num_points)]
+    joint = _normalised(weights, (0, 1))
     transition = _random_transition(setting, num_points, num_classes, rng)
     if family == "linear":
         spread = rng.uniform(0.5, 5.0, size=(num_classifiers, 1, 1))
-        weights = spread * rng.normal(size=(num_classifiers, 2, num_classes))
+        slopes = spread * rng.normal(size=(num_classifiers, 2, num_classes))
         biases = spread[:, 0] * rng.normal(size=(num_classifiers, num_classes))
-        classifiers = linear_classifiers(rng.normal(size=(num_points, 2)), weights, biases)
+        classifiers = linear_classifiers(rng.normal(size=(num_points, 2)), slopes, biases)
     elif family == "deterministic":
         classifiers = deterministic_classifiers(num_points, num_classes).astype(object)
     else:

@@ -1,7 +1,5 @@
 """A search, from a seed, for problems on which a loss is not noise tolerant in the paper's sense (§4.2)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -9,16 +7,11 @@ from typing import Literal
 import numpy as np
 
 from sce_lib.losses.functional import cross_entropy
+from sce_lib.theory import problems
 from sce_lib.theory.classes import Setting, optimal_classifier, random_problem
-from sce_lib.theory.problems import (
-    Array,
-    FiniteProblem,
-    loss_table,
-    misclassification,
-    noisy_risks,
-    rce_table,
-    risks,
-)
+from sce_lib.theory.problems import Array, FiniteProblem
+
+__all__ = ["Counterexample", "find_counterexample", "sl_table"]
 
 Family = Literal["all", "linear", "random"]
 
@@ -34,8 +27,8 @@ def sl_table(probabilities: Array, alpha: float, beta: float, A: float = -4.0) -
     >>> sl_table(np.array([0.5, 0.5]), alpha=0.0, beta=1.0, A=-4.0)
     array([2., 2.])
     """
-    table = beta * rce_table(probabilities, A)
-    return table if alpha == 0 else table + alpha * loss_table(probabilities, cross_entropy)
+    table = beta * problems.rce_table(probabilities, A)
+    return table if alpha == 0 else table + alpha * problems.loss_table(probabilities, cross_entropy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +37,9 @@ class Counterexample:
 
     Attributes
     ----------
-    setting, family : str
-        What the noise is, and the class that the minimisers are taken in.
-    problem : FiniteProblem
-        The problem. In family "all" its two classifiers are the optima over all classifiers.
+    setting, family, problem : str, str and FiniteProblem
+        What the noise is, the class that the minimisers are taken in, and the problem; in family "all" its
+        two classifiers are the optima over all classifiers.
     f_star, f_star_eta : int
         The minimisers of R and of R^η in ``problem.classifiers``, each unique by `margin`.
     clean_error, noisy_error : float
@@ -84,8 +76,7 @@ def find_counterexample(
 ) -> Counterexample | None:
     """Look for a problem in the stated setting on which SL (RCE, CE) is not noise tolerant.
 
-    A loss is noise tolerant (§4.2) if the minimiser of the noisy risk misclassifies clean labels as often as
-    the minimiser of the clean risk. Both are taken in one stated class.
+    It is (§4.2) if the minimisers of noisy and clean risk in one class misclassify clean labels alike.
 
     Parameters
     ----------
@@ -98,18 +89,13 @@ def find_counterexample(
         The loss: SL. The default α = 0 is RCE; β = 0 is CE.
     num_classes, num_points, num_classifiers : int
         K, n_x, and how many classifiers ("linear" and "random").
-    seed : int, default 0
+    seed : int
         The same seed gives the same answer.
-    tries : int, default 1000
-        Problems to draw before giving up.
-    margin : float, default 1e-6
+    tries : int
+        Problems to draw before giving up with None (which proves nothing).
+    margin : float
         Minimisers must be unique by this much, and their errors differ by as much, so that no rounding can
         make a counterexample.
-
-    Returns
-    -------
-    Counterexample or None
-        None: not found in `tries` problems (which proves nothing).
 
     Examples
     --------
@@ -128,29 +114,17 @@ def find_counterexample(
     draw = partial(random_problem, setting, "random" if family == "all" else family, num_classes, num_points)
     for attempt in range(tries):
         problem = draw(1 if family == "all" else num_classifiers, seed=seed * _STREAM + attempt)
-        if family == "all":
-            problem = _with_both_optima(problem, alpha, beta, A)
-        found = _judge(problem, sl_table(problem.classifiers, alpha, beta, A), margin)
-        if found is not None:
-            star, star_eta, errors, distance = found
-            clean_error, noisy_error = float(errors[star]), float(errors[star_eta])
-            return Counterexample(
-                setting, family, problem, star, star_eta, clean_error, noisy_error, distance, attempt + 1
-            )
+        if family == "all":  # of that class the two classifiers that matter: the clean and the noisy optimum
+            optima = [optimal_classifier(P, alpha, beta, A) for P in (problem.joint, problem.noisy_joint)]
+            problem = FiniteProblem(problem.joint, problem.transition, np.stack(optima))
+        table, errors = sl_table(problem.classifiers, alpha, beta, A), problems.misclassification(problem)
+        clean, noisy = problems.risks(problem, table), problems.noisy_risks(problem, table)
+        star, star_eta = int(clean.argmin()), int(noisy.argmin())
+        first, second = float(errors[star]), float(errors[star_eta])
+        if abs(first - second) <= margin:
+            continue
+        distance = min(float(np.partition(values, 1)[1] - values.min()) for values in (clean, noisy))
+        if distance > margin:
+            found = (problem, star, star_eta, first, second, distance, attempt + 1)
+            return Counterexample(setting, family, *found)
     return None
-
-
-def _with_both_optima(problem: FiniteProblem, alpha: float, beta: float, A: float) -> FiniteProblem:
-    """Keep of the class of all classifiers the two that matter: the clean and the noisy optimum."""
-    optima = [optimal_classifier(joint, alpha, beta, A) for joint in (problem.joint, problem.noisy_joint)]
-    return FiniteProblem(problem.joint, problem.transition, np.stack(optima))
-
-
-def _judge(problem: FiniteProblem, table: Array, margin: float) -> tuple[int, int, Array, float] | None:
-    """Return the two minimisers if they are unique and misclassify differently."""
-    clean, noisy, errors = risks(problem, table), noisy_risks(problem, table), misclassification(problem)
-    star, star_eta = int(clean.argmin()), int(noisy.argmin())
-    if abs(errors[star] - errors[star_eta]) <= margin:
-        return None
-    distance = min(float(np.partition(values, 1)[1] - values.min()) for values in (clean, noisy))
-    return (star, star_eta, errors, distance) if distance > margin else None

@@ -13,16 +13,14 @@ import numpy as np
 from sce_lib.theory.classes import uniform_flips
 from sce_lib.theory.gradients import gradient_peak, sl_gradient, sl_of_ce
 
+# Some (α, β, A), drawn with a fixed seed, so that a verdict does not depend on chance.
+_rng = np.random.default_rng(0)
+_SETTINGS = [(_rng.uniform(0, 6), _rng.uniform(0, 5), -_rng.uniform(0.5, 10)) for _ in range(20)]
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `check` says of an answer; true if it is right.
-
-    Examples
-    --------
-    >>> bool(Verdict(False, "not yet"))
-    False
-    """
+    """What `check` says of an answer; true if it is right, and shown in words."""
 
     correct: bool
     message: str
@@ -53,12 +51,6 @@ def _numbers(answer: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
     return array
 
 
-def _settings(count: int) -> list[tuple[float, float, float]]:
-    """Draw some (α, β, A); fixed, so that a verdict does not depend on chance."""
-    rng = np.random.default_rng(0)
-    return [(rng.uniform(0, 6), rng.uniform(0, 5), -rng.uniform(0.5, 10)) for _ in range(count)]
-
-
 def _call(function: Any, *arguments: Any) -> Any:
     _require(callable(function), f"expected a function, got {function!r}")
     try:
@@ -68,15 +60,11 @@ def _call(function: Any, *arguments: Any) -> Any:
 
 
 def _sl_from_ce(function: Any) -> None:
-    for alpha, beta, A in _settings(20):
-        ce = np.linspace(0, 5, 11)
-        values = _numbers(
-            [_call(function, value, alpha, beta, A) for value in ce], (11,), "one number for each loss"
-        )
-        expected = sl_of_ce(ce, alpha, beta, A)
-        wrong = np.flatnonzero(np.abs(values - expected) > 1e-9)
-        if wrong.size:
-            at = wrong[0]
+    ce = np.linspace(0, 5, 11)
+    for alpha, beta, A in _SETTINGS:
+        answers = [_call(function, value, alpha, beta, A) for value in ce]
+        values, expected = _numbers(answers, (11,), "one number for each loss"), sl_of_ce(ce, alpha, beta, A)
+        for at in np.flatnonzero(np.abs(values - expected) > 1e-9)[:1]:
             raise _Wrong(
                 f"at CE {ce[at]:.1f}, alpha {alpha:.2f}, beta {beta:.2f}, A {A:.2f} "
                 f"it gives {values[at]:.4f}, but SL is {expected[at]:.4f}"
@@ -91,18 +79,13 @@ def _same_knob(answer: Any) -> None:
     _require(same, f"beta = {beta:g} at A = -6 is another loss than beta = 1 at A = -4")
 
 
-def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
-    return matrix[~np.eye(len(matrix), dtype=bool)].reshape(len(matrix), -1)
-
-
 def _not_dominant(answer: Any) -> None:
     matrix = _numbers(answer, (3, 3), "a 3 × 3 matrix")
     _require((matrix >= 0).all(), "a probability is negative")
     _require(np.allclose(matrix.sum(axis=1), 1), f"the rows sum to {matrix.sum(axis=1).tolist()}, not to 1")
-    diagonal, off = np.diagonal(matrix), _off_diagonal(matrix)
-    _require(
-        (off.max(axis=1) < diagonal - 1e-9).all(), "some eta_yk is not below 1 − eta_y: the theorem is silent"
-    )
+    diagonal, off = np.diagonal(matrix), matrix[~np.eye(3, dtype=bool)].reshape(3, 2)
+    dominant = (off.max(axis=1) < diagonal - 1e-9).all()
+    _require(dominant, "some eta_yk is not below 1 − eta_y: the theorem is silent")
     _require((diagonal < off.sum(axis=1) - 1e-9).all(), "some row is diagonally dominant")
 
 
@@ -125,12 +108,11 @@ def _class_rates_flip(answer: Any) -> None:
 
 def _sl_gradient(function: Any) -> None:
     rng = np.random.default_rng(1)
-    for alpha, beta, A in _settings(20):
+    for alpha, beta, A in _SETTINGS:
         classes = int(rng.integers(2, 11))
         p, y = rng.dirichlet(np.ones(classes)), int(rng.integers(classes))
-        gradient = _numbers(
-            _call(function, p, y, alpha, beta, A), (classes,), f"{classes} numbers for {classes} classes"
-        )
+        answer = _call(function, p, y, alpha, beta, A)
+        gradient = _numbers(answer, (classes,), f"{classes} numbers for {classes} classes")
         _require(
             np.allclose(gradient, sl_gradient(p, y, alpha, beta, A), rtol=0, atol=1e-9),
             f"at p = {p.round(3).tolist()}, y = {y}, alpha {alpha:.2f}, beta {beta:.2f}, A {A:.2f} "
@@ -161,19 +143,9 @@ def check(name: str, answer: Any) -> Verdict:
     Parameters
     ----------
     name : str
-        The exercise, as named beside it.
+        The exercise, as named beside it; an unknown one is a `KeyError`.
     answer : object
         A number, an array or a function, as the exercise asks; ``...`` stands for no answer yet.
-
-    Returns
-    -------
-    Verdict
-        True if the answer is right; it shows itself in words.
-
-    Raises
-    ------
-    KeyError
-        There is no exercise of that name.
 
     Examples
     --------

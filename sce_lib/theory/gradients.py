@@ -1,10 +1,8 @@
 """Gradients with respect to the logits in closed form: Eqs. 8 to 11 (§4.2) and 14 to 20 (Appendix B).
 
 Throughout, the last axis of an array of logits, predictions or targets is the class; the axes before it are
-free. A hard label is its index ``label``, a soft one a distribution ``target``.
+free. Parameters are as in `sce_lib.theory`.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +14,10 @@ from torch import Tensor
 
 from sce_lib.theory.problems import Array, log_target
 
+__all__ = ["acceleration", "ce_gradient", "gradient_magnitude", "gradient_peak", "loss_of_probability"]
+__all__ += ["rce_gradient", "sl_gradient", "sl_gradient_simplified", "sl_gradient_sum", "sl_of_ce"]
+__all__ += ["sl_weight", "softmax_jacobian", "softmax_jacobian_by_quotient"]
+
 
 def _floats(values: ArrayLike) -> Array:
     return np.asarray(values, dtype=np.float64)
@@ -24,8 +26,7 @@ def _floats(values: ArrayLike) -> Array:
 def _one_hot(label: int, classes: int) -> Array:
     if not 0 <= label < classes:
         raise ValueError(f"label {label} is outside 0 … {classes - 1}")
-    result: Array = np.eye(classes)[label]
-    return result
+    return np.eye(classes)[label]
 
 
 def _check_parameters(alpha: float, beta: float, A: float) -> None:
@@ -34,17 +35,9 @@ def _check_parameters(alpha: float, beta: float, A: float) -> None:
 
 
 def softmax_jacobian_by_quotient(logits: ArrayLike) -> Array:
-    """∂p_k/∂z_j by the quotient rule: Eq. 15, not simplified.
+    """∂p_k/∂z_j at [..., k, j] by the quotient rule: Eq. 15, not simplified.
 
-    Parameters
-    ----------
-    logits : array_like, shape (..., K)
-        Of moderate size: e^z is formed as the equation says.
-
-    Returns
-    -------
-    ndarray, shape (..., K, K)
-        Entry [k, j] is ∂p_k/∂z_j.
+    The logits, (..., K), are of moderate size: e^z is formed as the equation says.
 
     Examples
     --------
@@ -55,22 +48,11 @@ def softmax_jacobian_by_quotient(logits: ArrayLike) -> Array:
     exponentials = np.exp(_floats(logits))
     total = exponentials.sum(axis=-1)[..., None, None]
     own = exponentials[..., :, None] * np.eye(exponentials.shape[-1])
-    result: Array = (own * total - exponentials[..., :, None] * exponentials[..., None, :]) / total**2
-    return result
+    return (own * total - exponentials[..., :, None] * exponentials[..., None, :]) / total**2
 
 
 def softmax_jacobian(probabilities: ArrayLike) -> Array:
-    """∂p_k/∂z_j: p_k(1 − p_k) where k = j, −p_k p_j elsewhere (Eq. 9; Eqs. 16 and 17).
-
-    Parameters
-    ----------
-    probabilities : array_like, shape (..., K)
-        Predicted distributions.
-
-    Returns
-    -------
-    ndarray, shape (..., K, K)
-        Entry [k, j] is ∂p_k/∂z_j.
+    """∂p_k/∂z_j at [..., k, j]: p_k(1 − p_k) where k = j, −p_k p_j elsewhere (Eq. 9; Eqs. 16 and 17).
 
     Examples
     --------
@@ -91,9 +73,7 @@ def rce_gradient(probabilities: ArrayLike, target: ArrayLike, A: float = -4.0) -
     >>> rce_gradient([0.5, 0.5], [1.0, 0.0], A=-4.0)
     array([-1.,  1.])
     """
-    jacobian = softmax_jacobian(probabilities)
-    result: Array = -(jacobian * log_target(target, A)[..., :, None]).sum(axis=-2)
-    return result
+    return -(softmax_jacobian(probabilities) * log_target(target, A)[..., :, None]).sum(axis=-2)
 
 
 def ce_gradient(probabilities: ArrayLike, label: int) -> Array:
@@ -111,10 +91,7 @@ def ce_gradient(probabilities: ArrayLike, label: int) -> Array:
 def sl_gradient_sum(probabilities: ArrayLike, target: ArrayLike, A: float = -4.0) -> Array:
     """∂ℓ_sl/∂z_j = −Σ_k (q_k/p_k) ∂p_k/∂z_j − Σ_k ∂p_k/∂z_j log q_k, with α = β = 1 (Eq. 14), shape (..., K).
 
-    Raises
-    ------
-    ValueError
-        A predicted probability is 0, by which the equation divides.
+    A predicted probability of 0, by which the equation divides, is a `ValueError`.
 
     Examples
     --------
@@ -147,15 +124,6 @@ def sl_gradient(
     """Gradient of SL for a hard label (Eq. 10; Eqs. 19 and 20), with α and β, shape (..., K).
 
     At the label α(p_y − 1) − β(A p_y² − A p_y); elsewhere α p_j − β A p_j p_y. The paper writes α = β = 1.
-
-    Parameters
-    ----------
-    probabilities : array_like, shape (..., K)
-        Predicted distributions.
-    label : int
-        y.
-    alpha, beta, A : float
-        α ≥ 0, β ≥ 0, A < 0.
 
     Examples
     --------
@@ -240,23 +208,16 @@ def gradient_peak(alpha: float, beta: float, A: float = -4.0) -> float:
 def loss_of_probability(
     loss: Callable[[Tensor, Tensor], Tensor], p_y: ArrayLike, num_classes: int = 2
 ) -> tuple[Array, Array]:
-    """Value and gradient weight of a loss at a given p_y, the rest of the mass spread evenly.
+    """Value and gradient weight of a loss, each (N,), at a given p_y, the rest of the mass spread evenly.
+
+    The weight is (∂ℓ/∂z_y) / (∂ℓ_ce/∂z_y), by automatic differentiation: what it makes of CE's gradient.
 
     Parameters
     ----------
-    loss : callable
-        (logits (N, K), labels (N,)) → (N,), as in `sce_lib.losses.functional`.
-    p_y : array_like, shape (N,)
+    loss, num_classes
+        See `sce_lib.theory`.
+    p_y : array_like (N,)
         Probability of the label, strictly between 0 and 1.
-    num_classes : int, default 2
-        K.
-
-    Returns
-    -------
-    value : ndarray, shape (N,)
-        The loss.
-    weight : ndarray, shape (N,)
-        (∂ℓ/∂z_y) / (∂ℓ_ce/∂z_y), by automatic differentiation: what the loss makes of CE's gradient.
 
     Examples
     --------

@@ -1,7 +1,5 @@
 """A network small enough to train in a cell, seen as a sequence of classifiers on its training set."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +10,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from sce_lib.theory.problems import Array
+
+__all__ = ["predictions_while_training"]
 
 
 def predictions_while_training(
@@ -30,24 +30,22 @@ def predictions_while_training(
 
     Parameters
     ----------
-    inputs : array_like, shape (N, D)
+    inputs : array_like (N, D)
         Features, of order 1.
-    labels : array_like, shape (N,)
+    labels : array_like (N,)
         Labels to train on, noisy or not, in 0 … K − 1.
-    loss : callable
-        (logits, labels) → (N,), as in `sce_lib.losses.functional`.
-    num_classes : int
-        K.
+    loss, num_classes
+        See `sce_lib.theory`.
     epochs, hidden, learning_rate, batch_size
         Passes over the data, width of the hidden layer, SGD's step, samples a step.
-    seed : int, default 0
+    seed : int
         Of initial weights and batches; the global random state is not touched.
-    device : str, default "cpu"
+    device : str
         Where it trains.
 
     Returns
     -------
-    ndarray, shape (epochs + 1, N, K)
+    ndarray (epochs + 1, N, K)
         Predicted probabilities, float64, before training and after each epoch: classifiers for a
         `FiniteProblem` whose inputs are the N training samples.
 
@@ -64,9 +62,8 @@ def predictions_while_training(
             f"need inputs (N, D) and labels (N,), got shapes {tuple(x.shape)} and {tuple(y.shape)}"
         )
     generator = torch.Generator(device).manual_seed(seed)
-    sizes = (x.shape[1], hidden, num_classes)
     parameters = []
-    for inside, outside in itertools.pairwise(sizes):
+    for inside, outside in itertools.pairwise((x.shape[1], hidden, num_classes)):
         weight = torch.randn(inside, outside, generator=generator, device=device) * (2 / inside) ** 0.5
         parameters += [weight.requires_grad_(), torch.zeros(outside, device=device, requires_grad=True)]
 

@@ -1,7 +1,5 @@
 """Finite learning problems on which every risk is a finite sum, in float64 or in exact rationals."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,25 +13,28 @@ from torch import Tensor
 
 from sce_lib.noise.matrices import ROW_SUM_TOLERANCE
 
-Array = np.ndarray[Any, Any]
+__all__ = [
+    "FiniteProblem",
+    "is_noise_tolerant",
+    "log_target",
+    "loss_table",
+    "minimisers",
+    "misclassification",
+]
+__all__ += ["noisy_risks", "rational", "rce_table", "risks"]
 
-_SUM_TOLERANCE = 1e-9
+Array = np.ndarray[Any, Any]
 
 
 def rational(values: ArrayLike, max_denominator: int = 1_000_000) -> Array:
-    """Turn numbers into the nearest fractions of small denominator, for exact arithmetic.
+    """Turn numbers into an object array of the nearest `fractions.Fraction` of small denominator.
 
     Parameters
     ----------
     values : array_like
-        Numbers of any shape.
+        Of any shape, which stays.
     max_denominator : int, default 1_000_000
         Largest denominator allowed.
-
-    Returns
-    -------
-    ndarray of fractions.Fraction
-        Object array of the same shape.
 
     Examples
     --------
@@ -41,9 +42,8 @@ def rational(values: ArrayLike, max_denominator: int = 1_000_000) -> Array:
     array([Fraction(1, 2), Fraction(1, 3)], dtype=object)
     """
     array = np.asarray(values)
-    fractions = [Fraction(value).limit_denominator(max_denominator) for value in array.ravel().tolist()]
     result = np.empty(array.size, dtype=object)
-    result[:] = fractions
+    result[:] = [Fraction(value).limit_denominator(max_denominator) for value in array.ravel().tolist()]
     return result.reshape(array.shape)
 
 
@@ -60,9 +60,7 @@ def _numbers(name: str, values: ArrayLike) -> Array:
     return array
 
 
-def _check_distributions(
-    name: str, array: Array, axes: tuple[int, ...], tolerance: float = _SUM_TOLERANCE
-) -> None:
+def _check_distributions(name: str, array: Array, axes: tuple[int, ...], tolerance: float = 1e-9) -> None:
     """Refuse what is no probability distribution over `axes`."""
     if array.size == 0:
         raise ValueError(f"{name} is empty (shape {array.shape})")
@@ -82,12 +80,12 @@ class FiniteProblem:
 
     Parameters
     ----------
-    joint : array_like, shape (n_x, K)
+    joint : array_like (n_x, K)
         P(x, y) of the clean labels; sums to 1.
-    transition : array_like, shape (K, K) or (n_x, K, K)
+    transition : array_like (K, K) or (n_x, K, K)
         ``transition[..., i, j]`` = P(noisy label j | clean label i, x). The second form is noise that
         depends on x.
-    classifiers : array_like, shape (n_f, n_x, K)
+    classifiers : array_like (n_f, n_x, K)
         ``classifiers[f, x]`` = the probabilities that classifier f predicts at x. The *class* that every
         minimiser is taken over.
 
@@ -122,12 +120,6 @@ class FiniteProblem:
                 raise ValueError(f"{inexact[0]} is floating while others are exact: use theory.rational")
         for name, array in raw.items():
             object.__setattr__(self, name, _numbers(name, array))
-        self._check_shapes()
-        _check_distributions("joint", self.joint, (0, 1))
-        _check_distributions("transition", self.transition, (-1,), ROW_SUM_TOLERANCE)
-        _check_distributions("classifiers", self.classifiers, (-1,))
-
-    def _check_shapes(self) -> None:
         if self.joint.ndim != 2 or self.joint.shape[1] < 2:
             raise ValueError(f"joint has shape {self.joint.shape}; expected (n_x, K) with K >= 2")
         points, classes = self.joint.shape
@@ -140,6 +132,9 @@ class FiniteProblem:
             raise ValueError(
                 f"classifiers has shape {self.classifiers.shape}; expected (n_f, {points}, {classes})"
             )
+        _check_distributions("joint", self.joint, (0, 1))
+        _check_distributions("transition", self.transition, (-1,), ROW_SUM_TOLERANCE)
+        _check_distributions("classifiers", self.classifiers, (-1,))
 
     @property
     def num_classes(self) -> int:
@@ -191,24 +186,9 @@ def log_target(target: ArrayLike, A: float = -4.0) -> Array:
 
 
 def rce_table(probabilities: ArrayLike, A: Any = -4.0) -> Array:
-    """RCE of every prediction under every label: Eq. 5 with one-hot q, exact on fractions.
+    """RCE of every prediction under every label, (..., K): Eq. 5 with one-hot q, exact on fractions.
 
-    Parameters
-    ----------
-    probabilities : array_like, shape (..., K)
-        Predicted distributions.
-    A : float or Fraction, default -4.0
-        The value of log 0; negative.
-
-    Returns
-    -------
-    ndarray, shape (..., K)
-        Entry k is ℓ_rce(f(x), k) = −Σ_j p_j log q_j with q one-hot at k.
-
-    Raises
-    ------
-    ValueError
-        ``A >= 0``.
+    Entry k is ℓ_rce(f(x), k) = −Σ_j p_j log q_j with q one-hot at k.
 
     Examples
     --------
@@ -229,19 +209,9 @@ def rce_table(probabilities: ArrayLike, A: Any = -4.0) -> Array:
 
 
 def loss_table(probabilities: ArrayLike, loss: Callable[[Tensor, Tensor], Tensor]) -> Array:
-    """Any loss of every prediction under every label, in float64.
+    """Any loss of every prediction under every label, (..., K), in float64.
 
-    Parameters
-    ----------
-    probabilities : array_like, shape (..., K)
-        Predicted distributions. A zero is allowed: its logit is −∞.
-    loss : callable
-        (logits (N, K), labels (N,)) → (N,), as every function of `sce_lib.losses.functional`.
-
-    Returns
-    -------
-    ndarray, shape (..., K)
-        Entry k is the loss when the label is k.
+    Entry k is the loss when the label is k. A probability of 0 is allowed: its logit is −∞.
 
     Examples
     --------
@@ -254,26 +224,19 @@ def loss_table(probabilities: ArrayLike, loss: Callable[[Tensor, Tensor], Tensor
     classes = p.shape[-1]
     logits = p.reshape(-1, classes).log().repeat_interleave(classes, dim=0)
     labels = torch.arange(classes).repeat(p.numel() // classes)
-    result: Array = loss(logits, labels).reshape(p.shape).numpy()
-    return result
+    return loss(logits, labels).reshape(p.shape).numpy()
 
 
 def expectation(joint: Array, values: Array) -> Array:
     """Σ_{x,y} P(x, y)·value(x, y): the last two axes are summed; probability 0 times ∞ counts as 0."""
     with np.errstate(invalid="ignore"):
-        result: Array = np.where(joint == 0, 0, joint * values).sum(axis=(-2, -1))
-    return result
+        return np.where(joint == 0, 0, joint * values).sum(axis=(-2, -1))
 
 
 def risks(problem: FiniteProblem, table: Array) -> Array:
     """R(f) = E_{x,y} ℓ(f(x), y) of every classifier under the clean labels, shape (n_f,).
 
-    Parameters
-    ----------
-    problem : FiniteProblem
-        Distribution, noise and classifiers.
-    table : ndarray, shape (n_f, n_x, K)
-        ℓ(f(x), k), from `rce_table` or `loss_table`.
+    The table of ℓ(f(x), k) comes from `rce_table` or `loss_table`.
 
     Examples
     --------
@@ -336,7 +299,5 @@ def is_noise_tolerant(problem: FiniteProblem, table: Array, tolerance: float = 1
     noisy = errors[minimisers(noisy_risks(problem, table), tolerance)]
     slack = 0 if problem.exact else 1e-9
 
-    def covered(some: Array, others: Array) -> bool:
-        return all(bool(np.abs(others - error).min() <= slack) for error in some)
-
-    return covered(clean, noisy) and covered(noisy, clean)
+    apart = np.abs(clean[:, None] - noisy)
+    return bool((apart.min(axis=0) <= slack).all() and (apart.min(axis=1) <= slack).all())

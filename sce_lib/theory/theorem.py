@@ -1,22 +1,17 @@
 """Theorem 1 line by line: every term of both halves of the proof, evaluated on a finite problem."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from sce_lib.theory.problems import (
-    Array,
-    FiniteProblem,
-    expectation,
-    minimisers,
-    noisy_risks,
-    rce_table,
-    risks,
-)
+from sce_lib.theory import problems
+from sce_lib.theory.problems import Array, FiniteProblem, expectation, minimisers, noisy_risks, risks
+
+__all__ = ["Equation13", "Line", "Proof", "SymmetricConclusion", "affine_coefficients", "asymmetric_proof"]
+__all__ += ["equation_13", "symmetric_conclusion", "symmetric_proof"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +24,7 @@ class Line:
     @property
     def value(self) -> Array:
         """The sum of the terms, shape (n_f,)."""
-        result: Array = sum(self.terms.values())  # type: ignore[assignment]
-        return result
+        return sum(self.terms.values())  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +39,9 @@ class Proof:
 
     def steps(self) -> dict[str, float]:
         """For each line but the first, the largest difference from the line before it."""
-        values, labels = self.values(), list(self.lines)
         return {
-            f"{labels[i]} = {labels[i + 1]}": float(np.max(np.abs(values[i + 1] - values[i])))
-            for i in range(len(labels) - 1)
+            f"{before} = {label}": float(np.max(np.abs(line.value - last.value)))
+            for (before, last), (label, line) in pairwise(self.lines.items())
         }
 
     def gap(self) -> float:
@@ -59,14 +52,7 @@ class Proof:
 def affine_coefficients(rate: Any, num_classes: int, A: Any = -4.0) -> tuple[Any, Any]:
     """Slope 1 − ηK/(K−1) and intercept −Aη of R^η as a function of R, for RCE under symmetric noise.
 
-    Parameters
-    ----------
-    rate : float or Fraction
-        η in [0, 1].
-    num_classes : int
-        K ≥ 2.
-    A : float or Fraction
-        The value of log 0.
+    The rate is η in [0, 1], K at least 2.
 
     Examples
     --------
@@ -88,7 +74,7 @@ def _affine(rate: Any, classes: int, A: Any) -> tuple[Any, Any]:
 
 def _table(problem: FiniteProblem, A: Any, table: Array | None) -> Array:
     if table is None:
-        return rce_table(problem.classifiers, A)
+        return problems.rce_table(problem.classifiers, A)
     if table.shape != problem.classifiers.shape:
         raise ValueError(f"table has shape {table.shape}; expected {problem.classifiers.shape}")
     return table
@@ -101,16 +87,11 @@ def _opening(problem: FiniteProblem, table: Array) -> dict[str, Line]:
     conditional = joint / np.where(p_x == 0, 1, p_x)[:, None]
     over_noise = (problem.transition_at * table[:, :, None, :]).sum(axis=-1)
     nested = (p_x * (conditional * over_noise).sum(axis=-1)).sum(axis=-1)
+    expected = r"\mathbb{E}_{\mathbf{x}}\mathbb{E}_{y|\mathbf{x}}\mathbb{E}_{\hat y|\mathbf{x},y}"
+    loss = r"\,\ell(f(\mathbf{x}),\hat y)"
     return {
-        "1": Line(
-            r"\mathbb{E}_{\mathbf{x},\hat y}\,\ell(f(\mathbf{x}),\hat y)",
-            {"noisy risk": noisy_risks(problem, table)},
-        ),
-        "2": Line(
-            r"\mathbb{E}_{\mathbf{x}}\mathbb{E}_{y|\mathbf{x}}\mathbb{E}_{\hat y|\mathbf{x},y}"
-            r"\,\ell(f(\mathbf{x}),\hat y)",
-            {"nested expectation": nested},
-        ),
+        "1": Line(r"\mathbb{E}_{\mathbf{x},\hat y}" + loss, {"noisy risk": noisy_risks(problem, table)}),
+        "2": Line(expected + loss, {"nested expectation": nested}),
     }
 
 
@@ -123,18 +104,15 @@ def symmetric_proof(problem: FiniteProblem, A: Any = -4.0, table: Array | None =
 
     Parameters
     ----------
-    problem : FiniteProblem
-        Distribution, noise and classifiers.
-    A : float or Fraction, default -4.0
-        The value of log 0.
-    table : ndarray, shape (n_f, n_x, K), optional
-        The loss of each classifier under each label; RCE's by default.
+    problem, A
+        See `sce_lib.theory`.
+    table : ndarray (n_f, n_x, K), optional
+        The losses; RCE's by default.
 
     Returns
     -------
     Proof
-        Lines "1" to "5": noisy risk; nested; noise written out; in terms of R; closed form. Each has its
-        signed terms.
+        Lines "1" to "5": noisy risk; nested; noise written out; in terms of R; closed form.
 
     Examples
     --------
@@ -190,10 +168,8 @@ class SymmetricConclusion:
         Index of f*, the (first) minimiser of R.
     slope : float or Fraction
         1 − ηK/(K−1).
-    left : ndarray, shape (n_f,)
-        R^η(f*) − R^η(f).
-    right : ndarray, shape (n_f,)
-        (1 − ηK/(K−1)) (R(f*) − R(f)).
+    left, right : ndarray (n_f,)
+        R^η(f*) − R^η(f) and (1 − ηK/(K−1)) (R(f*) − R(f)).
     """
 
     f_star: int
@@ -301,16 +277,15 @@ class Equation13:
     ----------
     f_star, f_star_eta : int
         Their indices.
-    weights : ndarray, shape (n_x, K, K)
+    weights : ndarray (n_x, K, K)
         1 − η_y − η_yk at [x, y, k]; 0 at k = y, which the sum leaves out.
-    rce_star, rce_eta : ndarray, shape (n_x, K)
+    rce_star, rce_eta : ndarray (n_x, K)
         ℓ_rce(f*(x), k) and ℓ_rce(f*_η(x), k).
-    terms : ndarray, shape (n_x, K, K)
+    terms : ndarray (n_x, K, K)
         P(x, y) · weight · (ℓ* − ℓ^η*) at [x, y, k].
-    left : float or Fraction
-        Their sum: the left side of Eq. 13.
-    risk_difference : float or Fraction
-        R^η(f*_η) − R^η(f*), which Eq. 12 says is the same number; never positive.
+    left, risk_difference : float or Fraction
+        Their sum, the left side of Eq. 13, and R^η(f*_η) − R^η(f*), which Eq. 12 says is the same number;
+        never positive.
     """
 
     f_star: int
@@ -326,12 +301,7 @@ class Equation13:
 def equation_13(problem: FiniteProblem, A: Any = -4.0) -> Equation13:
     """Evaluate Eq. 13, from which the second half of Theorem 1 draws f*_η = f*.
 
-    Parameters
-    ----------
-    problem : FiniteProblem
-        With R(f*) = 0 in the class and η_yk < 1 − η_y every term is ≥ 0; a sum ≤ 0 makes all of them 0.
-    A : float or Fraction, default -4.0
-        The value of log 0.
+    With R(f*) = 0 in the class and η_yk < 1 − η_y every term is ≥ 0; a sum ≤ 0 makes all of them 0.
 
     Examples
     --------
@@ -340,19 +310,10 @@ def equation_13(problem: FiniteProblem, A: Any = -4.0) -> Equation13:
     >>> eq13.f_star == eq13.f_star_eta, int(eq13.left)
     (True, 0)
     """
-    table = rce_table(problem.classifiers, A)
+    table = problems.rce_table(problem.classifiers, A)
     noisy = noisy_risks(problem, table)
-    star = int(minimisers(risks(problem, table))[0])
-    star_eta = int(minimisers(noisy)[0])
-    weights = _off_label(_weights(problem))
-    terms = problem.joint[..., None] * weights * (table[star] - table[star_eta])[:, None, :]
-    return Equation13(
-        star,
-        star_eta,
-        weights,
-        table[star],
-        table[star_eta],
-        terms,
-        terms.sum(),
-        noisy[star_eta] - noisy[star],
-    )
+    star, star_eta = (int(minimisers(values)[0]) for values in (risks(problem, table), noisy))
+    rce_star, rce_eta, weights = table[star], table[star_eta], _off_label(_weights(problem))
+    terms = problem.joint[..., None] * weights * (rce_star - rce_eta)[:, None, :]
+    difference = noisy[star_eta] - noisy[star]
+    return Equation13(star, star_eta, weights, rce_star, rce_eta, terms, terms.sum(), difference)
