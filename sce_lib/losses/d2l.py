@@ -28,10 +28,13 @@ class D2L(Loss):
     loss : Loss
         What is applied to the targets: cross entropy in D2L proper, SL in "D2L+SL". Of ``weight``,
         ``ignore_index`` and ``reduction`` what is not given is taken from it.
-    epochs, window, first_epoch : int
-        Length T of the training; how many epochs an epoch's LID is compared with, at least 2; and the first
-        epoch (from 0) that a window may contain: the turning point is looked for from ``first_epoch +
-        window`` on.
+    epochs : int
+        Length T of the training.
+    window : int
+        How many epochs an epoch's LID is compared with, at least 2.
+    first_epoch : int
+        The first epoch (from 0) that a window may contain; the turning point comes ``window`` later at the
+        earliest.
 
     Notes
     -----

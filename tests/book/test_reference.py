@@ -323,7 +323,7 @@ def test_reference_renders_without_a_warning_and_indexes_every_public_name(build
     stage, html = tmp_path / "stage", tmp_path / "_build" / "html"
     build.stage_sources(ROOT, stage)
     reference.write(stage)
-    rooms = "".join(f"  - file: book/api/{room}\n" for room in api.rooms())
+    rooms = "".join(f"  - file: book/api/{api.page(room)}\n" for room in api.rooms())
     pages = "".join(
         f"- file: book/{page}\n" for page in ("hyperparameters", "using", "notation", "references")
     )

@@ -130,10 +130,10 @@ class Loss(nn.Module):
 class OfFormula(Loss):
     """Base of the losses that are a function of :mod:`sce_lib.losses.functional`, hyperparameters held.
 
-    A subclass names the function in `formula`, and takes hyperparameters of the same names.
+    A subclass names the function in `_formula`, and takes hyperparameters of the same names.
     """
 
-    formula: ClassVar[Callable[..., Tensor]]
+    _formula: ClassVar[Callable[..., Tensor]]
     _names: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
@@ -143,7 +143,7 @@ class OfFormula(Loss):
     def __init__(self, hyperparameters: dict[str, Any], aggregation: Aggregation) -> None:
         super().__init__(**aggregation)
         # The function itself refuses what is out of its range, here and not in the first step of training.
-        self.formula(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64), **hyperparameters)
+        self._formula(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64), **hyperparameters)
         for name in self._names:
             setattr(self, name, hyperparameters[name])
 
@@ -153,4 +153,4 @@ class OfFormula(Loss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Loss of each sample, ``(N, d1, ...)``."""
-        return self.formula(logits, target, **self.hyperparameters())
+        return self._formula(logits, target, **self.hyperparameters())

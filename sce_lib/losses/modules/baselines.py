@@ -19,7 +19,7 @@ class GeneralizedCrossEntropy(OfFormula):
     tensor(0.7500)
     """
 
-    formula = staticmethod(L.generalized_cross_entropy)
+    _formula = staticmethod(L.generalized_cross_entropy)
     q: float
     truncation: float | None
 
@@ -42,7 +42,7 @@ class LabelSmoothing(OfFormula):
     tensor(0.6269)
     """
 
-    formula = staticmethod(L.label_smoothing)
+    _formula = staticmethod(L.label_smoothing)
     epsilon: float
 
     def __init__(self, epsilon: float = 0.1, **aggregation: Unpack[Aggregation]) -> None:
@@ -60,7 +60,7 @@ class Bootstrap(OfFormula):
     tensor(1.7269)
     """
 
-    formula = staticmethod(L.bootstrap)
+    _formula = staticmethod(L.bootstrap)
     beta: float
     hard: bool
     detach: bool

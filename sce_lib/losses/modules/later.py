@@ -16,7 +16,7 @@ class NormalizedCrossEntropy(OfFormula):
     tensor(0.2500)
     """
 
-    formula = staticmethod(L.normalized_cross_entropy)
+    _formula = staticmethod(L.normalized_cross_entropy)
 
     def __init__(self, **aggregation: Unpack[Aggregation]) -> None:
         super().__init__({}, aggregation)
@@ -32,7 +32,7 @@ class TaylorCrossEntropy(OfFormula):
     tensor(1.0312)
     """
 
-    formula = staticmethod(L.taylor_cross_entropy)
+    _formula = staticmethod(L.taylor_cross_entropy)
     t: int
 
     def __init__(self, t: int = 2, **aggregation: Unpack[Aggregation]) -> None:
@@ -49,7 +49,7 @@ class PartiallyHuberisedCrossEntropy(OfFormula):
     tensor(1.1931)
     """
 
-    formula = staticmethod(L.partially_huberised_cross_entropy)
+    _formula = staticmethod(L.partially_huberised_cross_entropy)
     tau: float
 
     def __init__(self, tau: float = 10.0, **aggregation: Unpack[Aggregation]) -> None:
@@ -66,7 +66,7 @@ class AsymmetricGeneralizedCrossEntropy(OfFormula):
     tensor(1.2188)
     """
 
-    formula = staticmethod(L.asymmetric_generalized_cross_entropy)
+    _formula = staticmethod(L.asymmetric_generalized_cross_entropy)
     a: float
     q: float
 
@@ -84,7 +84,7 @@ class JensenShannon(OfFormula):
     tensor(1.0976)
     """
 
-    formula = staticmethod(L.jensen_shannon)
+    _formula = staticmethod(L.jensen_shannon)
     pi: float
 
     def __init__(self, pi: float = 0.5, **aggregation: Unpack[Aggregation]) -> None:

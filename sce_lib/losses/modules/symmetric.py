@@ -18,7 +18,7 @@ class CrossEntropy(OfFormula):
     tensor(1.3863)
     """
 
-    formula = staticmethod(L.cross_entropy)
+    _formula = staticmethod(L.cross_entropy)
 
     def __init__(self, **aggregation: Unpack[Aggregation]) -> None:
         super().__init__({}, aggregation)
@@ -34,7 +34,7 @@ class ReverseCrossEntropy(OfFormula):
     tensor(3.)
     """
 
-    formula = staticmethod(L.reverse_cross_entropy)
+    _formula = staticmethod(L.reverse_cross_entropy)
     A: float
 
     def __init__(self, *, A: float = L.PAPER_LOG_ZERO, **aggregation: Unpack[Aggregation]) -> None:
@@ -60,7 +60,7 @@ class SymmetricCrossEntropy(OfFormula):
     tensor(3.1386)
     """
 
-    formula = staticmethod(L.symmetric_cross_entropy)
+    _formula = staticmethod(L.symmetric_cross_entropy)
     alpha: float
     beta: float
     A: float
@@ -86,7 +86,7 @@ class MeanAbsoluteError(OfFormula):
     tensor(1.5000)
     """
 
-    formula = staticmethod(L.mean_absolute_error)
+    _formula = staticmethod(L.mean_absolute_error)
 
     def __init__(self, **aggregation: Unpack[Aggregation]) -> None:
         super().__init__({}, aggregation)
