@@ -31,8 +31,6 @@ def generalized_cross_entropy(
 
     Parameters
     ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`.
     q : float
         In (0, 1].
     truncation : float, optional
@@ -64,8 +62,6 @@ def label_smoothing(logits: Tensor, target: Tensor, epsilon: float = 0.1) -> Ten
 
     Parameters
     ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`.
     epsilon : float
         The share of the uniform distribution, in [0, 1].
 
@@ -109,8 +105,6 @@ def bootstrap(
 
     Parameters
     ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`.
     beta : float, optional
         Share of the given label, in [0, 1]. The authors' values are the default: 0.95 soft, 0.8 hard.
     hard : bool
@@ -142,8 +136,6 @@ def forward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
 
     Parameters
     ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`.
     T : Tensor or array
         Transition matrix, shape ``(K, K)``, ``T[i, j]`` the probability of label j where class i is true;
         rows sum to 1 (not checked here, but by :class:`sce_lib.losses.ForwardCorrection`).
@@ -181,8 +173,6 @@ def backward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
 
     Parameters
     ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`.
     T : Tensor or array
         Transition matrix, shape ``(K, K)``, ``T[i, j]`` the probability of label j where class i is true;
         it must be invertible. It is inverted at every call; :class:`sce_lib.losses.BackwardCorrection` does

@@ -20,11 +20,6 @@ def normalized_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     It lies between 0 and 1 and, over all labels of one sample, sums to 1. It takes at least 2 classes: with
     one it is 0/0. "NCE+RCE" is a weighted :class:`sce_lib.losses.Sum` of it and reverse cross entropy.
 
-    Parameters
-    ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`.
-
     Examples
     --------
     >>> normalized_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]))
@@ -43,8 +38,6 @@ def taylor_cross_entropy(logits: Tensor, target: Tensor, t: int = 2) -> Tensor:
 
     Parameters
     ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`.
     t : int
         Number of terms, at least 1.
 
@@ -75,8 +68,6 @@ def partially_huberised_cross_entropy(logits: Tensor, target: Tensor, tau: float
 
     Parameters
     ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`.
     tau : float
         At least 1, finite. The largest gradient with respect to :math:`p_y`.
 
@@ -105,8 +96,6 @@ def asymmetric_generalized_cross_entropy(
 
     Parameters
     ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`.
     a : float
         Finite, at least 0.
     q : float
@@ -140,8 +129,6 @@ def jensen_shannon(logits: Tensor, target: Tensor, pi: float = 0.5) -> Tensor:
 
     Parameters
     ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`.
     pi : float
         The target's share, strictly between 0 and 1. Towards 0 the difference of entropies loses digits in
         proportion to ``1/pi``; the published values are 0.1 and more.

@@ -20,11 +20,6 @@ PAPER_LOG_ZERO = -4.0
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     r"""Cross entropy, :math:`\ell_{ce} = -\sum_k q_k \log p_k` (Eq. 1).
 
-    Parameters
-    ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`.
-
     Examples
     --------
     >>> cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]))
@@ -42,8 +37,6 @@ def reverse_cross_entropy(logits: Tensor, target: Tensor, *, A: float = PAPER_LO
 
     Parameters
     ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`.
     A : float
         What stands for ``log 0``; finite and below 0.
 
@@ -72,8 +65,6 @@ def symmetric_cross_entropy(
 
     Parameters
     ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`.
     alpha, beta : float
         Weights of cross entropy and of reverse cross entropy; finite, at least 0.
     A : float
@@ -98,11 +89,6 @@ def mean_absolute_error(logits: Tensor, target: Tensor) -> Tensor:
 
     It lies between 0 and 2. A class index gives :math:`2\,(1 - p_y)`, which is reverse cross entropy with ``A
     = -2``; with probabilities the two differ.
-
-    Parameters
-    ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`.
 
     Notes
     -----
