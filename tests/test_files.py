@@ -1,3 +1,5 @@
+"""Files that are written whole or not at all, and damaged ones that are kept."""
+
 import os
 import resource
 import stat

@@ -48,7 +48,10 @@ def test_ls_tells_of_failures_beside_the_records(sce, ledger, make_record):
     ledger.put_failure(failed.config, MemoryError("40 GB"))
     code, said, complained = sce("ls")
     assert code == 0
-    header, line = said.splitlines()
+    header, line, legend = said.splitlines()
+    assert legend.startswith(
+        "last: after the last epoch, on all test images; best: of the best epoch, on `of`"
+    )
     assert header.split() == ["last", "best", "of", "minutes", "setting", "protocol", "run"]
     assert line.split()[:4] == ["0.7500", f"{record.best_accuracy:.4f}", "5,000", "1.5"]
     assert "  CE, clean labels  paper    §5.2  " in line

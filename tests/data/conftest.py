@@ -1,3 +1,5 @@
+"""What tests of data need: a cache of their own, no network, a server here, small trees."""
+
 import functools
 import http.server
 import threading

@@ -1,3 +1,5 @@
+"""A tree is decoded once, and never taken for another that looks like it."""
+
 import io
 import os
 import subprocess

@@ -1,3 +1,5 @@
+"""Clothing1M in its official layout, read image by image, and each way in which a tree can be broken."""
+
 import pickle
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Subsets with exact shares of each class, and the statistics of pixels."""
+
 import numpy as np
 import pytest
 import torch

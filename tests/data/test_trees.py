@@ -1,3 +1,5 @@
+"""Image trees as folders and zips: order, pixels, and each bad one refused by name."""
+
 import os
 import zipfile
 
@@ -19,8 +21,7 @@ def load(name="mine", **options):
     return load_dataset(name, download=False, **options)
 
 
-@pytest.mark.parametrize("where", ["folder", "zip with prefix", "zip without"])
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("where", "channels"), [("folder", 3), ("zip with prefix", 1), ("zip without", 3)])
 def test_pixels_labels_and_order(make, where, channels):
     files, pixels = make.images(shape=(6, 5, channels))
     if where == "folder":
@@ -164,31 +165,33 @@ def refused(make, changes, match, where="folder"):
         load()
 
 
-@pytest.mark.parametrize("where", ["folder", "zip"])
+BAD = [
+    ({"test/": None}, "no test images"),
+    ({"train/": None}, "no train images"),
+    ({"test/bee/": None}, r"\['bee'\] are in train but not in test"),
+    ({"train/bee/": None}, r"\['bee'\] are in test but not in train"),
+    ({"train/cat/": b""}, "train/cat holds no image"),
+    ({"train/cat/readme.txt": b"x"}, "train/cat holds no image"),
+    ({"test/cat/": b""}, "test/cat holds no image"),
+    ({"train/ant/deep/0.png": b"x"}, "'train/ant/deep/0.png' is not at"),
+    ({"train/loose.png": b"x"}, "'train/loose.png' is not at"),
+    ({"train/ant/bad.png": b"no image"}, "'train/ant/bad.png' cannot be decoded"),
+    ({"train/ant/bad.jpg": b""}, "'train/ant/bad.jpg' cannot be decoded"),
+]
+
+
+# A folder and a zip are listed each in its own way, and what is listed is looked at in one.
 @pytest.mark.parametrize(
-    ("changes", "match"),
-    [
-        ({"test/": None}, "no test images"),
-        ({"train/": None}, "no train images"),
-        ({"test/bee/": None}, r"\['bee'\] are in train but not in test"),
-        ({"train/bee/": None}, r"\['bee'\] are in test but not in train"),
-        ({"train/cat/": b""}, "train/cat holds no image"),
-        ({"train/cat/readme.txt": b"x"}, "train/cat holds no image"),
-        ({"test/cat/": b""}, "test/cat holds no image"),
-        ({"train/ant/deep/0.png": b"x"}, "'train/ant/deep/0.png' is not at"),
-        ({"train/loose.png": b"x"}, "'train/loose.png' is not at"),
-        ({"train/ant/bad.png": b"no image"}, "'train/ant/bad.png' cannot be decoded"),
-        ({"train/ant/bad.jpg": b""}, "'train/ant/bad.jpg' cannot be decoded"),
-    ],
+    ("changes", "match", "where"),
+    [*((*bad, "folder") for bad in BAD), *((*BAD[place], "zip") for place in (0, 1, 4, 6))],
 )
 def test_bad_trees_are_refused_by_name(make, changes, match, where):
     refused(make, changes, match, where)
 
 
-@pytest.mark.parametrize("where", ["folder", "zip"])
-def test_an_image_of_another_size_is_named_with_both_sizes(make, where):
+def test_an_image_of_another_size_is_named_with_both_sizes(make):
     odd = encode(np.zeros((7, 5, 3), np.uint8))
-    refused(make, {"test/bee/0009.png": odd}, r"0009\.png' is 5x7 .*RGB, expected 5x6 .*RGB", where)
+    refused(make, {"test/bee/0009.png": odd}, r"0009\.png' is 5x7 .*RGB, expected 5x6 .*RGB")
 
 
 def test_gray_among_colour_is_refused(make):

@@ -1,3 +1,5 @@
+"""The grids of the paper's figures and tables: their cells, their sizes, and what they share."""
+
 import itertools
 import subprocess
 import sys

@@ -124,10 +124,9 @@ def test_nothing_gives_tables_of_no_rows():
         assert "noise" in table
 
 
-@pytest.mark.parametrize("name", [*effects.CHANGES, NOTHING])
-def test_every_change_has_a_title_of_its_own(name):
-    titles = [effects.title(other) for other in (*effects.CHANGES, NOTHING)]
-    assert titles.count(effects.title(name)) == 1
+def test_every_change_has_a_title_of_its_own():
+    titles = [effects.title(change) for change in (*effects.CHANGES, NOTHING)]
+    assert len(set(titles)) == len(titles)
 
 
 def test_all_factors_but_the_draw_are_among_the_changes():
@@ -138,11 +137,11 @@ def test_effects_are_shown_with_the_largest_first(run):
     records = [run("ce", 0.5), run("ce", 0.3, "no-l2"), run("ce", 0.56, "low-lr"), run("sl", 0.6)]
     table = effects.shown(effects.effects(records))
     assert table.index[:2].tolist() == ["no L2", "initial learning rate of §5.1"]
-    assert table.loc["no L2", ("ce", "symmetric-0.6")] == "-20.0"
+    assert table.loc["no L2", ("ce", "symmetric-0.6")] == "−20.0"
     assert table.loc["no L2", ("sl", "symmetric-0.6")] == "–"
     lead = effects.shown(effects.leads([*records, run("ce", 0.5, seed=1), run("sl", 0.7, seed=1)]))
     half = stats.t.ppf(0.975, 1) * 5
-    assert lead.loc["nothing changed", "symmetric-0.6"] == f"+15.0 [{15 - half:+.1f}, {15 + half:+.1f}]"
+    assert lead.loc["nothing changed", "symmetric-0.6"] == f"+15.0 [−{half - 15:.1f}, +{15 + half:.1f}]"
 
 
 def test_what_is_there_is_counted(run):

@@ -1,3 +1,5 @@
+"""Table 1 from records made by hand: cells, ranks, differences by seed, and the classes' groups."""
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -156,7 +158,7 @@ def test_differences_are_paired_by_seed(records):
     assert forward[["difference", "seeds"]].tolist() == pytest.approx([30, 1])
     assert forward[["low", "high"]].isna().all()
     told = table1.leads(table)
-    assert told.loc[NOISY, "GCE"] == "+21.0 [8.3, 33.7], 2 seeds"
+    assert told.loc[NOISY, "GCE"] == "+21.0 [+8.3, +33.7], 2 seeds"
     assert told.loc[NOISY, "Forward"] == "+30.0"
     assert table1.leads(table1.paired(records[:2])).empty
 
@@ -188,7 +190,7 @@ def test_hard_and_easy_classes_at_the_end(make_record):
     ("others", "named"),
     [
         ({"dataset": "cifar10"}, "cells of mnist, but some are of cifar10"),
-        ({"n_train": 500}, "presets, but some runs have changes: n_train=500"),
+        ({"n_train": 500}, "presets, but some runs have changes: 500 images"),
         ({"protocol": "released"}, "sl under symmetric-0.6 is here at several scales"),
     ],
 )

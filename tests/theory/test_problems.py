@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sce_lib import theory
@@ -16,7 +16,8 @@ from sce_lib.noise import symmetric_matrix
 classes = st.integers(2, 10)
 seeds = st.integers(0, 2**32 - 1)
 log_zero = st.floats(-12, -0.1)
-settings = st.sampled_from(list(theory.SETTINGS))
+any_setting = st.sampled_from(list(theory.SETTINGS))
+few = settings(max_examples=30)  # exact arithmetic takes its time
 
 
 def looped_risk(problem, table, noisy):
@@ -36,7 +37,7 @@ def looped_risk(problem, table, noisy):
     return np.array(out)
 
 
-@given(settings, classes, seeds, log_zero)
+@given(any_setting, classes, seeds, log_zero)
 def test_risks_are_the_sums_they_are_defined_as(setting, K, seed, A):
     problem = theory.random_problem(setting, num_classes=K, num_points=3, num_classifiers=3, seed=seed)
     table = theory.rce_table(problem.classifiers, A)
@@ -48,7 +49,8 @@ def test_risks_are_the_sums_they_are_defined_as(setting, K, seed, A):
     )
 
 
-@given(settings, classes, seeds)
+@few
+@given(any_setting, classes, seeds)
 def test_exact_and_floating_risks_are_one(setting, K, seed):
     exact = theory.random_problem(setting, num_classes=K, num_classifiers=3, seed=seed, exact=True)
     floating = theory.random_problem(setting, num_classes=K, num_classifiers=3, seed=seed)
@@ -70,6 +72,7 @@ def test_rce_table_is_the_library_loss_and_sums_to_a_constant(K, seed, A):
     np.testing.assert_allclose(table.sum(axis=-1), -(K - 1) * A, rtol=0, atol=1e-10 * -A)
 
 
+@few
 @given(classes, seeds)
 def test_sum_of_rce_over_labels_is_exact_on_fractions(K, seed):
     problem = theory.random_problem(num_classes=K, seed=seed, exact=True)
@@ -212,7 +215,8 @@ def test_random_state_of_the_process_is_left_alone():
     assert torch.equal(torch.get_rng_state(), torch_before)
 
 
-@given(settings, classes, seeds)
+@few
+@given(any_setting, classes, seeds)
 def test_random_problems_meet_the_setting_they_name(setting, K, seed):
     problem = theory.random_problem(setting, num_classes=K, seed=seed, exact=True)
     again = theory.random_problem(setting, num_classes=K, seed=seed, exact=True)

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sce_lib import theory
@@ -16,6 +16,7 @@ seeds = st.integers(0, 2**32 - 1)
 log_zero = st.floats(-12, -0.1)
 asymmetric = st.sampled_from(["asymmetric", "asymmetric_realisable"])
 uniform = st.sampled_from(["symmetric", "symmetric_above_bound"])
+few = settings(max_examples=30)  # exact arithmetic takes its time
 
 
 @given(uniform, classes, seeds, log_zero)
@@ -25,6 +26,7 @@ def test_symmetric_lines_agree(setting, K, seed, A):
     assert proof.gap() <= 1e-10 * -A
 
 
+@few
 @given(uniform, classes, seeds)
 def test_symmetric_lines_agree_exactly_on_fractions(setting, K, seed):
     problem = theory.random_problem(setting, num_classes=K, num_classifiers=4, seed=seed, exact=True)
@@ -39,6 +41,7 @@ def test_asymmetric_lines_agree(setting, K, seed, A):
     assert proof.gap() <= 1e-10 * -A
 
 
+@few
 @given(st.sampled_from(list(theory.SETTINGS)), st.integers(2, 6), seeds)
 def test_equation_12_is_an_identity_for_any_noise(setting, K, seed):
     problem = theory.random_problem(setting, num_classes=K, num_classifiers=4, seed=seed, exact=True)
@@ -77,6 +80,7 @@ def test_conclusion_of_the_symmetric_half(K, seed, A):
     assert theory.is_noise_tolerant(problem, table)
 
 
+@few
 @given(classes, seeds)
 def test_above_the_bound_the_order_is_reversed(K, seed):
     problem = theory.random_problem("symmetric_above_bound", num_classes=K, seed=seed, exact=True)
@@ -87,6 +91,7 @@ def test_above_the_bound_the_order_is_reversed(K, seed):
     assert theory.minimisers(noisy).tolist() == np.flatnonzero(clean == clean.max()).tolist()
 
 
+@few
 @given(classes, seeds)
 def test_at_the_bound_every_classifier_has_one_noisy_risk(K, seed):
     problem = theory.random_problem("symmetric", num_classes=K, seed=seed, exact=True)
@@ -114,6 +119,7 @@ def test_affine_relation(K, seed, rate, A):
     assert theory.symmetric_proof(problem, A).gap() <= 1e-10 * -A
 
 
+@few
 @given(classes, seeds)
 def test_equation_13_in_its_hypotheses(K, seed):
     problem = theory.random_problem("asymmetric_realisable", num_classes=K, seed=seed, exact=True)
@@ -131,6 +137,7 @@ def test_equation_13_in_its_hypotheses(K, seed):
     assert (table <= 4).all()
 
 
+@few
 @given(classes, seeds)
 def test_equation_13_is_the_difference_of_noisy_risks_outside_them_too(K, seed):
     problem = theory.random_problem("asymmetric", num_classes=K, seed=seed, exact=True)

@@ -1,3 +1,5 @@
+"""Configs are what the paper and its code state, survive JSON, and refuse what cannot be."""
+
 import itertools
 
 import pytest

@@ -120,32 +120,37 @@ def elsewhere(folders, make_record):
     return ledger
 
 
-@pytest.mark.parametrize(
-    "train",
-    [
-        lambda runs, ledger: sweep.run(runs, ledger, device="cpu"),
-        lambda runs, ledger: sweep.run(runs, ledger, ThreadPoolExecutor(1), device="cpu"),
-        lambda runs, ledger: sweep.run((run for run in runs), ledger, device="cpu"),
-        lambda runs, ledger: sweep.run([run.model_copy(update={"seed": 5}) for run in runs], ledger),
-        lambda runs, ledger: sweep.collect(runs, ledger, train_missing=True, device="cpu"),
-    ],
-    ids=["run", "executor", "generator", "other seed", "collect"],
-)
-def test_runs_on_other_images_are_not_begun(elsewhere, folders, train):
+TRAIN = {
+    "run": lambda runs, ledger: sweep.run(runs, ledger, device="cpu"),
+    "executor": lambda runs, ledger: sweep.run(runs, ledger, ThreadPoolExecutor(1), device="cpu"),
+    "generator": lambda runs, ledger: sweep.run(
+        (run for run in runs), ledger, ThreadPoolExecutor(1), device="cpu"
+    ),
+    "other seed": lambda runs, ledger: sweep.run(
+        [run.model_copy(update={"seed": 5}) for run in runs], ledger, ThreadPoolExecutor(1), device="cpu"
+    ),
+    "collect": lambda runs, ledger: sweep.collect(runs, ledger, train_missing=True, device="cpu"),
+}
+
+
+@pytest.mark.parametrize("how", TRAIN)
+def test_runs_on_other_images_are_not_begun(elsewhere, folders, how):
     here = load_dataset("digits").fingerprint
     with pytest.raises(MixedImages) as caught:
-        train([tiny("ce"), tiny("sl")], elsewhere)
+        TRAIN[how]([tiny("ce"), tiny("sl")], elsewhere)
     for piece in ("drawn by a test (dddddddd)", f"scikit-learn digits ({here[:8]})", "--ledger"):
         assert piece in str(caught.value)
     assert len(elsewhere) == 1
     assert elsewhere.failures() == {}
-    train([tiny("ce"), tiny("sl")], other := Ledger(folders / "own"))
-    assert len(other) == 2
+    if how != "run":  # whose processes take seconds to start
+        TRAIN[how]([tiny("ce"), tiny("sl")], other := Ledger(folders / "own"))
+        assert len(other) == 2
 
 
 def test_a_run_that_nothing_is_set_beside_is_no_matter(elsewhere):
     """Its settings are asked for alone; the ledger may hold both."""
-    assert sweep.run([tiny("sl")], elsewhere, device="cpu") == {tiny("sl").run_id: None}
+    with ThreadPoolExecutor(1) as executor:
+        assert sweep.run([tiny("sl")], elsewhere, executor, device="cpu") == {tiny("sl").run_id: None}
     assert len(elsewhere) == 2
 
 
@@ -157,7 +162,8 @@ def test_data_that_are_not_here_are_left_to_the_runs_to_report(folders, make_rec
         for method in ("ce", "sl")
     )
     ledger.put(make_record(config=ce))
-    (failure,) = sweep.run([ce, sl], ledger, device="cpu").values()
+    with ThreadPoolExecutor(1) as executor:
+        (failure,) = sweep.run([ce, sl], ledger, executor, device="cpu").values()
     assert isinstance(failure, FileNotFoundError)
 
 

@@ -188,7 +188,7 @@ def test_a_table_that_cannot_be_written_is_refused_before_a_file_is_made(tmp_pat
         export([], tmp_path / "all.csv")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "fastparquet", None)
-    with pytest.raises(ImportError, match=r"sce-lib\[export\]"):
+    with pytest.raises(ImportError, match=r"sce-lib\[report\]"):
         export([make_record()], tmp_path / "all.parquet")
     assert list(tmp_path.iterdir()) == []
 

@@ -1,3 +1,5 @@
+"""Records come back to the last bit; a damaged file is named, set aside, and never lost."""
+
 import hashlib
 import json
 import shutil

@@ -1,3 +1,5 @@
+"""The results that the sweeps here end in when nothing disturbs them."""
+
 import pytest
 from sweeps import six
 

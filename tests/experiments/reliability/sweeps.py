@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -34,11 +33,11 @@ def results(ledger):
     return found
 
 
-def start(configs, cache=None):
-    """Start a sweep of two workers as a process with a group of its own."""
+def start(configs, cache=None, jobs=2):
+    """Start a sweep of so many workers as a process with a group of its own."""
     own = {} if cache is None else {"SCE_CACHE": str(cache)}
     process = subprocess.Popen(
-        [sys.executable, __file__],
+        [sys.executable, __file__, str(jobs)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -77,17 +76,9 @@ def running(processes):
     return [process for process in processes if process.is_running() and process.status() != "zombie"]
 
 
-def kill(process):
-    """Kill a sweep with its workers, and wait until none of them can write any more."""
-    children = family(process)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    wait_for(lambda: not running(children))
-
-
 def main():
     configs = [RunConfig.model_validate(config) for config in json.load(sys.stdin)]
-    outcomes = sweep.run(configs, Ledger(), jobs=2, device="cpu")
+    outcomes = sweep.run(configs, Ledger(), jobs=int(sys.argv[1]), device="cpu")
     print(json.dumps({run: error and repr(error) for run, error in outcomes.items()}))
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from sweeps import epochs_done, family, results, running, six, start, wait_for
+from typer.testing import CliRunner
 
+from sce_lib.cli.app import app
 from sce_lib.experiments.ledger import Ledger
 
 SCE = Path(sys.executable).with_name("sce")
@@ -29,19 +31,22 @@ def kill_after(process, get_on, seconds, whole):
     return process.wait() != 0
 
 
-def test_a_sweep_killed_five_times_and_started_again_ends_in_the_same_ledger(folders, ledger, undisturbed):
+@pytest.mark.parametrize(("times", "jobs"), [(2, 1), pytest.param(5, 2, marks=pytest.mark.slow)])
+def test_a_sweep_killed_and_started_again_ends_in_the_same_ledger(folders, ledger, undisturbed, times, jobs):
+    """Its workers are killed with it and left to themselves in turn."""
+
     def far():
         return epochs_done(folders) + 100 * len(ledger.paths())
 
     moments = random.Random("moments")
     ran = [
-        kill_after(start(six()), far, moments.uniform(0, 0.25), whole)
-        for whole in (True, False, True, False, True)
+        kill_after(start(six(), jobs=jobs), far, moments.uniform(0, 0.25), whole)
+        for whole in (True, False, True, False, True)[:times]
     ]
     assert ran[:2] == [True, True]
     kept = results(ledger)
     assert undisturbed.items() >= kept.items()
-    process = start(six())
+    process = start(six(), jobs=jobs)
     assert process.stdout.read().count("null") == 6 - len(kept)
     assert process.wait() == 0
     assert results(ledger) == undisturbed
@@ -49,7 +54,7 @@ def test_a_sweep_killed_five_times_and_started_again_ends_in_the_same_ledger(fol
 
 def test_two_sweeps_at_once_on_one_ledger(folders, ledger, undisturbed):
     """Each with a cache of its own, as on two machines: whatever one trains, the other waits for."""
-    sweeps = [start(six(), folders / f"cache-{number}") for number in range(2)]
+    sweeps = [start(six(), folders / f"cache-{number}", jobs=1) for number in range(2)]
     assert [process.wait() for process in sweeps] == [0, 0]
     assert [process.stdout.read().count("null") for process in sweeps] == [6, 6]
     assert results(ledger) == undisturbed
@@ -58,10 +63,9 @@ def test_two_sweeps_at_once_on_one_ledger(folders, ledger, undisturbed):
 
 
 def test_ctrl_c_ends_cleanly_and_the_next_call_goes_on(folders, ledger):
-    options = ["--profile", "smoke", "--seeds", "4", "--jobs", "2", "--device", "cpu"]
-    command = [SCE, "sweep", "figure3", *options]
+    command = ["sweep", "figure3", "--profile", "smoke", "--seeds", "2", "--device", "cpu", "--jobs"]
     process = subprocess.Popen(
-        command,
+        [SCE, *command, "2"],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -78,10 +82,11 @@ def test_ctrl_c_ends_cleanly_and_the_next_call_goes_on(folders, ledger):
     wait_for(lambda: not running(children))
     assert ledger.failures() == {}
     kept = len(ledger)
-    assert kept < 8
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"{8 - kept} trained, 0 failed" in done.stdout
-    assert len(ledger) == 8
+    assert kept < 4
+    done = CliRunner().invoke(app, [*command, "1"])
+    assert done.exit_code == 0
+    assert f"{4 - kept} trained, 0 failed" in done.output
+    assert len(ledger) == 4
 
 
 @pytest.mark.slow

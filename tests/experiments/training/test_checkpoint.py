@@ -1,3 +1,5 @@
+"""A state comes back bit for bit, damage is noticed, and another run's state is not taken."""
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings

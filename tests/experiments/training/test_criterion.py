@@ -6,7 +6,7 @@ import torch
 
 from sce_lib.experiments.config import METHODS, RunConfig
 from sce_lib.experiments.config.parts import Backward, Part
-from sce_lib.experiments.training import build_criterion
+from sce_lib.experiments.training import build_criterion, train
 from sce_lib.losses import D2L
 from sce_lib.noise import asymmetric_matrix, symmetric_matrix
 
@@ -85,3 +85,19 @@ def test_a_matrix_that_cannot_be_inverted_is_an_error():
 def test_a_part_that_is_no_method_is_an_error():
     with pytest.raises(ValueError, match="no loss is known"):
         build_criterion(Part(), np.eye(K), epochs=1)
+
+
+def test_twice_the_loss_is_twice_the_rate_at_half_the_decay(make_images, tiny_config, tmp_path):
+    """Scaling a loss is a change of learning rate and weight decay, to the last bit for a factor of 2."""
+    images, rate, decay = make_images(), 0.05, 1e-2
+
+    def run(method, rate, decay):
+        sgd = {"lr": rate, "weight_decay": decay, "milestones": (1,)}
+        return train(tiny_config(method, sgd=sgd), "cpu", data=images, checkpoints=tmp_path)
+
+    doubled, faster = run("2ce", rate, decay), run("ce", 2 * rate, decay / 2)
+    assert [e.train_loss for e in doubled.epochs] == [2 * e.train_loss for e in faster.epochs]
+    assert doubled.stages == faster.stages
+    # It is this very rate and this very decay.
+    for other in (run("ce", rate, decay), run("ce", 2 * rate, decay)):
+        assert [e.train_loss for e in doubled.epochs] != [2 * e.train_loss for e in other.epochs]

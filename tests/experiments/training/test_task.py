@@ -1,3 +1,5 @@
+"""What a config makes of a data set: subset, noise, normalisation, and what is refused."""
+
 import numpy as np
 import pytest
 import torch

@@ -55,11 +55,3 @@ def test_more_settings_than_styles_are_refused(runs):
     settings = {str(place): runs("sl", [0.1, 0.2]) for place in range(9)}
     with pytest.raises(ValueError, match=r"up to 8 settings, but 'nine' has 9"):
         accuracy_curves({"nine": settings})
-
-
-@pytest.mark.parametrize(
-    ("method", "written"),
-    [("5ce", "5CE"), ("forward+sl", "Forward+SL"), ("d2l", "D2L"), ("d2l+sl", "D2L+SL"), ("sl", "SL")],
-)
-def test_methods_are_written_as_the_paper_does(make_record, method, written):
-    assert make_record(method, "symmetric-0.4").config.method_setting == written

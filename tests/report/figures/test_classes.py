@@ -49,8 +49,9 @@ def panels_of(figure):
     return [axis for axis in figure.axes if axis.get_title()]
 
 
-@pytest.mark.parametrize("draw", FIGURES)
-@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("draw", "count"), [*((draw, 3) for draw in FIGURES), (classwise_curves, 1), (stage_accuracy, 2)]
+)
 def test_a_panel_a_setting_with_its_name_and_the_smoke_stamp(settings, evidence, draw, count):
     figure = draw(settings[:count], evidence)
     titles = ["CE, clean labels", "CE, 40 % symmetric noise", "SL, 40 % symmetric noise"]
@@ -107,16 +108,3 @@ def test_count_bars_are_the_last_stages(settings, evidence):
     assert correct == [30, 50, 80]
     sizes = {line.get_label(): list(line.get_ydata()) for line in axis.get_lines()}
     assert sizes == {"samples of the class": [100, 100, 100]}
-
-
-@pytest.mark.parametrize(
-    ("method", "noise", "name"),
-    [
-        ("5ce", "asymmetric-0.3", "5CE, 30 % asymmetric noise"),
-        ("forward", "symmetric-0.125", "Forward, 12.5 % symmetric noise"),
-        ("nce+rce", "human-worse_label", "NCE+RCE, human labels (worse_label)"),
-        ("forward+sl", "none", "Forward+SL, clean labels"),
-    ],
-)
-def test_names_of_settings(make_record, method, noise, name):
-    assert make_record(method, noise).config.setting == name

@@ -1,11 +1,11 @@
-"""The lines of the dynamics figures stand where the records have them."""
+"""The lines of the dynamics figures, and of memorisation, stand where the records have them."""
 
 import numpy as np
 import pytest
 
 from sce_lib.experiments.ledger import GroupRecord
 from sce_lib.report.claims import Evidence
-from sce_lib.report.figures.dynamics import MEASURES, evolution, group_value
+from sce_lib.report.figures.dynamics import MEASURES, evolution, fitted_share, group_value, memorisation
 
 STAGES = [(0.1, 0.2, 0.6, 0.8, 0.9)] * 4  # hard: 0 and 1, easy: 3 and 4
 SHARE = [0.1, 0.05, 0.2, 0.1, 0.1]
@@ -85,3 +85,50 @@ def test_a_mean_is_over_samples_and_a_class_without_any_has_no_part():
 def test_an_unknown_measure_is_named(settings, evidence):
     with pytest.raises(ValueError, match=r"speed.*accuracy"):
         evolution(settings, evidence, "speed")
+
+
+@pytest.fixture
+def repeated(make_record):
+    fitted = [0.4, 0.2, 0.9, 0.6, 0.8]
+    curves = {"a": ([0.1] * 12, [0.3] * 12), "b": ([0.5] * 12, [0.5] * 12)}
+    return {
+        name: [
+            make_record("ce", "symmetric-0.4", seed, curve=curve, flipped_fitted=fitted)
+            for seed, curve in enumerate(runs)
+        ]
+        for name, runs in curves.items()
+    }
+
+
+def test_fitted_share_weighs_samples_alike(repeated):
+    stage = repeated["a"][0].final_stage()  # of each class 60 clean ones, none fitted, and 40 flipped ones
+    assert fitted_share(stage, "flipped") == pytest.approx(0.58)
+    assert fitted_share(stage, "clean") == 0
+    assert fitted_share(stage) == pytest.approx(0.4 * 0.58)
+    with pytest.raises(ValueError, match="part 'noisy' is not known; known are all, clean, flipped"):
+        fitted_share(stage, "noisy")
+
+
+def test_fitted_share_without_flipped_samples(repeated):
+    stage = repeated["a"][0].final_stage()
+    none = stage.flipped.model_copy(update={"count": [0] * 5, "fitted": [None] * 5})
+    full = stage.clean.model_copy(update={"fitted": [0.5] * 5})
+    clean = stage.model_copy(update={"flipped": none, "clean": full})
+    assert fitted_share(clean) == 0.5
+    assert np.isnan(fitted_share(clean, "flipped"))
+
+
+def test_lines_of_memorisation_are_means_over_seeds(repeated):
+    training, testing = memorisation(repeated).axes[:2]
+    looks = [stage.epoch for stage in repeated["a"][0].stages]
+    assert [line.get_label() for line in training.lines] == ["a", "b"]
+    assert all(line.get_xdata().tolist() == looks for line in training.lines)
+    np.testing.assert_allclose([line.get_ydata() for line in training.lines], 23.2)
+    means = [line.get_ydata()[0] for line in testing.lines]
+    assert means == pytest.approx([20, 50])
+    assert [len(line.get_xdata()) for line in testing.lines] == [12, 12]
+
+
+def test_more_settings_than_colours_are_refused(repeated):
+    with pytest.raises(ValueError, match="up to 4 settings are drawn, not 5"):
+        memorisation({name: repeated["a"] for name in "abcde"})

@@ -1,4 +1,4 @@
-"""The noise report shows the numbers of `sce_lib.noise.report` and nothing else."""
+"""The noise report, transition matrices and flipped samples are drawn as they are, and nothing else."""
 
 import re
 
@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sce_lib.noise import NoisyLabels, corrupt, pair_matrix, report, symmetric_matrix
-from sce_lib.report.figures.noise import noise_report
+from sce_lib.data import load_dataset
+from sce_lib.noise import NoisyLabels, asymmetric_matrix, corrupt, pair_matrix, report, symmetric_matrix
+from sce_lib.report.figures.noise import flipped_samples, noise_report, transition_matrices
 
 
 def heat_maps(figure):
@@ -88,3 +89,55 @@ def test_other_labels_other_hash():
 def test_names_must_fit():
     with pytest.raises(ValueError, match="2 class names for labels of 3 classes"):
         noise_report(corrupt([0, 1, 2], np.eye(3), seed=0), ["cat", "dog"])
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("digits")
+
+
+def test_each_panel_shows_its_matrix():
+    given = {"a": (symmetric_matrix(3, 0.3), "xyz"), "b": (asymmetric_matrix("digits", 0.4), "0123456789")}
+    panels = [axis for axis in transition_matrices(given).axes if axis.get_title()]
+    assert [axis.get_title() for axis in panels] == list(given)
+    for axis, (matrix, names) in zip(panels, given.values(), strict=True):
+        np.testing.assert_array_equal(axis.images[0].get_array(), matrix)
+        assert axis.images[0].get_clim() == (0, 1)
+        for ticks in (axis.get_xticklabels(), axis.get_yticklabels()):
+            assert [tick.get_text() for tick in ticks] == list(names)
+
+
+def test_names_of_a_matrix_must_fit():
+    with pytest.raises(ValueError, match="cats: 2 class names for a matrix of 3 classes"):
+        transition_matrices({"cats": (symmetric_matrix(3, 0.3), "xy")})
+
+
+def test_a_picture_of_each_class_that_was_flipped_with_both_labels(digits):
+    noises = {
+        "symmetric": corrupt(digits.train_labels, symmetric_matrix(10, 0.4), seed=0),
+        "asymmetric": corrupt(digits.train_labels, asymmetric_matrix("digits", 0.4), seed=0),
+    }
+    axes = flipped_samples(digits, noises).axes
+    assert [axis.get_title() for axis in axes] == 2 * list(digits.classes)
+    assert all(axis.images for axis in axes[:10])
+    shown = {axis.get_title(): axis.get_xlabel() for axis in axes[10:] if axis.images}
+    assert shown == {"2": "→ 7", "3": "→ 8", "5": "→ 6", "6": "→ 5", "7": "→ 1"}
+    for axis, noisy in zip(axes, [noisy for noisy in noises.values() for _ in range(10)], strict=True):
+        if axis.images:
+            label = digits.classes.index(axis.get_title())
+            first = int(((noisy.clean == label) & noisy.flipped).nonzero()[0])
+            np.testing.assert_array_equal(
+                axis.images[0].get_array(), digits.train_images[first].squeeze(-1).numpy()
+            )
+            assert axis.get_xlabel() == f"→ {digits.classes[noisy.labels[first]]}"
+
+
+def test_colour_images_are_drawn_in_colour(make_images):
+    data = make_images()
+    figure = flipped_samples(data, {"noise": corrupt(data.train_labels, symmetric_matrix(3, 0.5), seed=0)})
+    assert {axis.images[0].get_array().shape for axis in figure.axes} == {(8, 8, 3)}
+
+
+def test_labels_of_other_images_are_refused(digits):
+    with pytest.raises(ValueError, match="noise: 3 labels for 1297 training images"):
+        flipped_samples(digits, {"noise": corrupt([0, 1, 2], symmetric_matrix(10, 0.4), seed=0)})

@@ -1,6 +1,6 @@
-"""Whom a noise takes for whom, whether it looks at the image, and what people did to CIFAR-10."""
+"""What a noise came to, whom it takes for whom, and whether it looks at the image."""
 
-from itertools import combinations
+import json
 
 import numpy as np
 import pytest
@@ -8,33 +8,84 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sce_lib.files import data_root
 from sce_lib.noise import (
     CIFAR10N,
     Agreement,
     NoisyLabels,
     agreement,
     asymmetric_matrix,
-    cifar10n_agreement,
     cifar10n_counts,
     corrupt,
-    count_labels,
-    load_human_labels,
+    export,
     pattern,
+    report,
     symmetric_matrix,
     total_variation,
     transition_from_counts,
 )
 from sce_lib.noise.matrices import PAIRS
 
-PEOPLE = CIFAR10N[1:4]
+
+def test_report_says_what_happened():
+    labels = np.repeat([0, 1, 2], [10, 20, 0])
+    page = report(corrupt(labels, symmetric_matrix(3, 0.25), seed=0))
+    assert (page.num_labels, page.num_flipped) == (30, 7)  # 2.5 rounds to 2
+    assert page.class_counts.tolist() == [10, 20, 0]
+    assert page.class_rates[:2].tolist() == [0.2, 0.25]
+    assert np.isnan(page.class_rates[2])
+    assert 0 < page.largest_deviation < 0.1
+    content = json.loads(json.dumps(page.as_dict(), allow_nan=False))
+    assert content["class_rates"] == [0.2, 0.25, None]
+    assert content["requested"][2] == [0.125, 0.125, 0.75]
+    assert content["realised"][2] == [None] * 3
+
+
+def test_the_hash_is_of_the_labels_alone(unbalanced):
+    labels = unbalanced(10)
+    hashes = {report(corrupt(labels, symmetric_matrix(10, 0.4), seed)).sha256 for seed in (0, 0, 1)}
+    assert len(hashes) == 2
+    assert len(hashes.pop()) == 64
+    little = NoisyLabels.of(np.array([1], np.uint8), np.array([1], np.uint8), 2).sha256
+    assert little == NoisyLabels.of(torch.tensor([1]), torch.tensor([1]), 2).sha256
+
+
+def test_an_empty_report():
+    page = report(corrupt([], symmetric_matrix(3, 0.4), seed=0)).as_dict()
+    assert page["rate"] is None
+    assert page["largest_deviation"] is None
+    assert page["num_labels"] == 0
+
+
+@pytest.mark.parametrize("as_torch", [False, True])
+def test_exports_hold_what_was_flipped(unbalanced, tmp_path, as_torch):
+    labels = unbalanced(10)
+    noisy = corrupt(torch.from_numpy(labels) if as_torch else labels, symmetric_matrix(10, 0.4), seed=0)
+    table = np.genfromtxt(
+        export(noisy, tmp_path / "new" / "labels.csv"), delimiter=",", names=True, dtype=int
+    )
+    np.testing.assert_array_equal(table["index"], np.arange(len(labels)))
+    with np.load(export(noisy, str(tmp_path / "labels.npz"))) as arrays:
+        for content in (table, arrays):
+            np.testing.assert_array_equal(content["clean"], labels)
+            np.testing.assert_array_equal(content["noisy"], np.asarray(noisy.labels))
+            np.testing.assert_array_equal(content["flipped"], np.asarray(noisy.flipped))
+        np.testing.assert_array_equal(arrays["requested"], noisy.requested)
+        np.testing.assert_array_equal(arrays["realised"], noisy.realised)
+        assert str(arrays["sha256"]) == noisy.sha256
+    first = (tmp_path / "labels.npz").read_bytes()
+    assert export(noisy, tmp_path / "labels.npz").read_bytes() == first
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.npz", "new"]
+
+
+def test_exports_know_two_formats(tmp_path):
+    noisy = corrupt([0, 1], np.eye(2), seed=0)
+    with pytest.raises(ValueError, match=r"\.csv or \.npz, not to 'labels\.parquet'"):
+        export(noisy, tmp_path / "labels.parquet")
+    assert not list(tmp_path.iterdir())
 
 
 def random_matrix(K, seed):
     return np.random.default_rng(seed).dirichlet(np.full(K, 0.5), K)
-
-
-# --- Patterns ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.8])
@@ -98,9 +149,6 @@ def test_total_variation_is_what_has_to_move():
     np.testing.assert_allclose(total_variation(first, second), moved)
 
 
-# --- Two people and one image ------------------------------------------------------------------------
-
-
 def test_agreement_against_a_loop():
     rng = np.random.default_rng(0)
     clean, one, other = rng.integers(0, 4, (3, 500))
@@ -116,7 +164,7 @@ def test_agreement_against_a_loop():
 def test_people_who_know_the_class_alone_err_as_their_matrices_say():
     """Noise of the class alone, however uneven, is told from noise that looks at the image."""
     clean = np.repeat(np.arange(10), 20_000)
-    matrices = [transition_from_counts(cifar10n_counts(kind)) for kind in PEOPLE[:2]]
+    matrices = [transition_from_counts(cifar10n_counts(kind)) for kind in CIFAR10N[1:3]]
     drawn = [corrupt(clean, T, seed, exact=False) for seed, T in enumerate(matrices)]
     found = agreement(*drawn)
     for measured, expected in (found.wrong_too, found.same_label):
@@ -151,51 +199,3 @@ def test_counts_that_cannot_be_are_refused(both, same, message):
 def test_different_numbers_of_images_are_refused():
     with pytest.raises(ValueError, match="different numbers of images"):
         Agreement([[8, 2], [0, 10]], [[8, 3], [0, 10]], [0, 0], [0, 0])
-
-
-# --- CIFAR-10N ---------------------------------------------------------------------------------------
-
-
-def test_every_image_is_counted_once_in_every_set_of_labels():
-    for kind in CIFAR10N:
-        counts = cifar10n_counts(kind)
-        assert counts.shape == (10, 10)
-        assert counts.sum(axis=1).tolist() == [5_000] * 10
-
-
-@pytest.mark.parametrize(
-    ("kind", "percent"),
-    list(zip(CIFAR10N, (9.01, 17.23, 18.12, 17.64, 40.21), strict=True)),
-)
-def test_rates_are_those_of_the_labels(kind, percent):
-    counts = cifar10n_counts(kind)
-    assert 100 * (1 - counts.trace() / counts.sum()) == pytest.approx(percent, abs=0.005)
-
-
-def test_the_worst_label_is_wrong_where_anyone_is():
-    """Bonferroni's inequalities hold in every class, between counts from both files."""
-    worst = np.diag(5_000 - cifar10n_counts("worse_label"))
-    anyone = sum(np.diag(5_000 - cifar10n_counts(kind)) for kind in PEOPLE)
-    twice = sum(cifar10n_agreement(*pair).both_wrong for pair in combinations(PEOPLE, 2))
-    assert (anyone - twice < worst).all()
-    assert (worst < anyone - twice / 2).all()
-
-
-def test_unknown_labels_and_pairs_are_named():
-    with pytest.raises(ValueError, match=r"'worst'; it has aggre_label, .*worse_label"):
-        cifar10n_counts("worst")
-    with pytest.raises(ValueError, match="in this order, not 'random_label2', 'random_label1'"):
-        cifar10n_agreement("random_label2", "random_label1")
-
-
-@pytest.mark.skipif(
-    not (data_root() / "CIFAR-10_human.pt").is_file(), reason="the labels of CIFAR-10N are not in SCE_DATA"
-)
-def test_the_files_of_counts_are_those_of_the_labels():
-    labels = {kind: load_human_labels(data_root() / "CIFAR-10_human.pt", kind) for kind in CIFAR10N}
-    for kind, noisy in labels.items():
-        assert (cifar10n_counts(kind) == count_labels(noisy.clean, noisy.labels, 10)).all()
-    for pair in combinations(PEOPLE, 2):
-        kept, counted = cifar10n_agreement(*pair), agreement(*(labels[kind] for kind in pair))
-        assert (kept.both_wrong == counted.both_wrong).all()
-        assert (kept.same_wrong == counted.same_wrong).all()
