@@ -95,8 +95,6 @@ def _folder(variable: str, in_checkout: str, kind: str, below: str = "") -> Path
 def data_root() -> Path:
     """Return where data sets are read from: ``$SCE_DATA``, ``data/cache``, ``datasets`` in user's caches.
 
-    Examples
-    --------
     >>> data_root().is_absolute()
     True
     """
@@ -104,16 +102,11 @@ def data_root() -> Path:
 
 
 def cache_root() -> Path:
-    """Return the folder for what can be made again: ``$SCE_CACHE``, ``data/cache``, the user's of caches.
-
-    It is apart from `data_root`, which may be shared or read-only.
-    """
+    """Return the folder for what can be made again: ``$SCE_CACHE``, ``data/cache``, the user's of caches."""
+    # Apart from `data_root`, which may be shared or read-only.
     return _folder("SCE_CACHE", "data/cache", "cache")
 
 
 def ledger_root() -> Path:
-    """Return the folder of run records: ``$SCE_LEDGER``, ``data/ledger``, ``ledger`` in the user's of data.
-
-    No cleaner of caches empties that.
-    """
+    """Return the folder of run records: ``$SCE_LEDGER``, ``data/ledger``, ``ledger`` in user's data."""
     return _folder("SCE_LEDGER", "data/ledger", "data", "ledger")

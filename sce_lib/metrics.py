@@ -113,8 +113,6 @@ def gradient_weight(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, la
     ----------
     loss : callable
         A mean-reduced loss of logits (N, K) and labels (N,) in which samples do not interact.
-    logits, labels
-        What it is taken of.
 
     Examples
     --------
@@ -132,11 +130,8 @@ def local_intrinsic_dimensionality(features: Tensor, k: int = 20) -> Tensor:
     r"""Maximum likelihood estimate of the local intrinsic dimensionality at each sample.
 
     :math:`-\left(\frac1k \sum_{i=1}^k \log\frac{r_i}{r_k}\right)^{-1}`, with :math:`r_i` the Euclidean
-    distance to the i-th nearest of the *other* samples given, of which D2L takes a mini-batch of 128 at a
-    time.
-
-    A sample and its exact copies are at distance 0, which counts as the smallest positive number; a sample
-    whose k neighbours are all equally far has an infinite estimate.
+    distance to the i-th nearest of the *other* samples given (D2L takes a mini-batch of 128 at a time). A
+    distance of 0 counts as the smallest positive number; k equally far neighbours give infinity.
 
     Parameters
     ----------
@@ -147,16 +142,13 @@ def local_intrinsic_dimensionality(features: Tensor, k: int = 20) -> Tensor:
 
     Examples
     --------
-    Points on a line, whatever the space around it, have about one dimension:
-
     >>> line = torch.linspace(0, 1, 128)[:, None] * torch.ones(64)
     >>> local_intrinsic_dimensionality(line).median()
     tensor(1.2624, dtype=torch.float64)
     """
     if not 2 <= k < len(features):
-        raise ValueError(
-            f"k must be from 2 to the number of samples less one, {len(features) - 1}, got k={k}"
-        )
+        most = len(features) - 1
+        raise ValueError(f"k must be from 2 to the number of samples less one, {most}, got k={k}")
     points = features.detach().flatten(1).double()
     distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
     distances.fill_diagonal_(math.inf)

@@ -17,7 +17,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 IMPORTERS = ("losses", "noise", "models", "metrics", "theory")
 # What an import of the importer's half must not wait for, installed or not.
-FOREIGN = ("pydantic", "pandas", "sklearn", "torchvision", "matplotlib", "seaborn", "scipy", "PIL", "typer")
+FOREIGN = {"pydantic", "pandas", "sklearn", "torchvision", "matplotlib", "seaborn", "scipy", "PIL", "typer"}
+FOREIGN |= {"filelock", "platformdirs", "rich", "tqdm"}
+OF_TORCH = {"tqdm"}  # imported by torch itself where it is installed
+# How a torchvision that was built for another torch ends its import.
+MISFITS = (
+    RuntimeError("operator torchvision::nms does not exist"),
+    AttributeError("partially initialized module 'torchvision' has no attribute 'extension'"),
+    OSError("undefined symbol: _ZN3c105ErrorC2E"),
+)
 EXTRAS = {"data", "experiments", "report", "book", "cluster", "test"}
 
 pytestmark = pytest.mark.slow
@@ -63,6 +71,16 @@ def succeeded(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
+def imported(done: subprocess.CompletedProcess[str]) -> set[str]:
+    """Return the modules that ``-X importtime`` told of."""
+    succeeded(done)
+    return set(re.findall(r"\|\s+([\w.]+)$", done.stderr, re.MULTILINE))
+
+
+def packages(modules: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules}
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
@@ -75,9 +93,11 @@ def wheel(tmp_path_factory):
 @pytest.fixture(scope="module")
 def bare(wheel, tmp_path_factory):
     place = Place(tmp_path_factory.mktemp("place"))
-    place.install(str(wheel))
-    yield place
-    shutil.rmtree(place.root)  # some gigabytes of torch
+    try:
+        place.install(str(wheel))
+        yield place
+    finally:
+        shutil.rmtree(place.root)  # some gigabytes of torch
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +127,9 @@ def test_its_metadata_are_complete_and_its_readme_stands_alone(wheel):
     assert {package for package, _ in always} == {"torch", "numpy"}
     assert not any("<" in bounds for _, bounds in always)
     assert set(re.findall(r"^Provides-Extra: (\S+)$", head, re.MULTILINE)) == EXTRAS
-    targets = re.findall(r"\]\(([^)#]+)\)", readme)
-    assert targets
-    assert [target for target in targets if not target.startswith("https://")] == []
+    assert re.search(r"!\[[^\]]+\]\(https://[^)]+/class_bias\.png\)", readme)
+    targets = re.findall(r"\]\(([^)]+)\)", readme)
+    assert [target for target in targets if not target.startswith(("https://", "#"))] == []
 
 
 # --- With torch and numpy alone ----------------------------------------------------------------------
@@ -124,11 +144,9 @@ def test_nothing_else_is_installed(bare):
 
 @pytest.mark.parametrize("room", IMPORTERS)
 def test_a_room_of_the_importers_needs_nothing_else(bare, room):
-    done = bare.code(f"import sce_lib.{room}", "-X", "importtime")
-    succeeded(done)
-    imported = set(re.findall(r"\|\s+([\w.]+)$", done.stderr, re.MULTILINE))
-    assert f"sce_lib.{room}" in imported
-    assert not {name.split(".")[0] for name in imported} & set(FOREIGN)
+    found = imported(bare.code(f"import sce_lib.{room}", "-X", "importtime"))
+    assert f"sce_lib.{room}" in found
+    assert not packages(found) & FOREIGN
 
 
 def test_every_example_of_losses_noise_and_theory_runs(bare):
@@ -156,8 +174,8 @@ assert tried > 200, tried
 
 def test_the_examples_of_the_pages_run(bare):
     tried = 0
-    for page in ("README.md", "book/using.md"):
-        blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    for page in (ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))):
+        blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
         of_importers = [
             block for block in blocks if not re.search(r"sce_lib\.(data|report|experiments)", block)
         ]
@@ -174,6 +192,14 @@ def test_a_missing_extra_is_said_in_one_line(bare, room):
     assert re.fullmatch(rf"ImportError: .* not installed: pip install 'sce-lib\[{room}\]'", last)
 
 
+@pytest.mark.parametrize("folder", ["data_root", "ledger_root"])
+def test_a_folder_of_the_users_names_its_extra(bare, folder):
+    done = bare.code(f"from sce_lib import files; files.{folder}()")
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1
+    assert re.fullmatch(r"ImportError: .* not installed: pip install 'sce-lib\[data\]'", last)
+
+
 def test_the_command_names_the_extra_too(bare):
     done = bare.sce("ledger", "ls")
     assert (done.returncode, done.stdout) == (2, "")
@@ -187,6 +213,18 @@ def test_a_network_of_torchvisions_names_its_extra(bare):
 
 
 # --- With the extra report ---------------------------------------------------------------------------
+
+
+def test_what_is_installed_is_not_waited_for(full):
+    """A guarded import does not show where the package is absent, so once more with all of them there."""
+    rooms = "; ".join(f"import sce_lib.{room}" for room in IMPORTERS)
+    assert not packages(imported(full.code(rooms, "-X", "importtime"))) & (FOREIGN - OF_TORCH)
+
+
+def test_digits_without_scikit_learn_name_the_extra(full):
+    hidden = "import sys; sys.modules['sklearn'] = None"
+    done = full.code(f"{hidden}; from sce_lib.data import load_dataset; load_dataset('digits')")
+    assert re.search(r"^ImportError: .*sce-lib\[data\]", done.stderr, re.MULTILINE)
 
 
 def test_what_the_package_reads_is_there(full):
@@ -205,7 +243,8 @@ print(len(claims.load_claims()) > 50, noise.cifar10n_counts("worse_label").trace
 
 def test_a_run_says_where_its_record_is_and_that_is_no_cache(full):
     before = set(full.work.iterdir())
-    said = succeeded(full.sce("run", "--dataset", "digits", "--method", "sl", "--profile", "smoke"))
+    run = ("run", "--dataset", "digits", "--method", "sl", "--noise", "symmetric-0.4", "--profile", "smoke")
+    said = succeeded(full.sce(*run))
     record = Path(said.splitlines()[-1])
     assert record.is_file()
     assert record.is_relative_to(full.home / "data")
@@ -214,10 +253,27 @@ def test_a_run_says_where_its_record_is_and_that_is_no_cache(full):
 
 
 def test_a_sweep_says_where_its_records_are(full):
-    said = succeeded(full.sce("sweep", "figure3", "--profile", "smoke", "--device", "cpu"))
+    sweep = ("sweep", "figure3", "--profile", "smoke", "--device", "cpu")
+    said = succeeded(full.sce(*sweep))
     assert "figure3: 2 runs, 0 in the ledger, 2 missing" in said
     (where,) = re.findall(r"2 trained, 0 failed; records are in (.*)", said)
+    assert Path(where).is_relative_to(full.home / "data")
     assert len(list(Path(where).glob("digits/ce-*.json"))) == 2
+    assert "figure3: 2 runs, 2 in the ledger, 0 missing" in succeeded(full.sce(*sweep))
+
+
+def test_a_sweep_on_a_cluster_names_its_extra(full):
+    done = full.sce("sweep", "figure3", "--profile", "smoke", "--seeds", "2", "--dask", "tcp://127.0.0.1:1")
+    assert done.returncode == 2
+    assert re.fullmatch(r"sce: .*pip install 'sce-lib\[cluster\]'\n", done.stderr)
+
+
+def test_an_import_says_where_the_records_are(full):
+    record = next((ROOT / "data" / "ledger" / "digits").glob("ce-clean-laptop-s0-*.json"))
+    said = succeeded(full.sce("ledger", "import", str(record)))
+    (where,) = re.findall(r"1 added, 0 there already, 0 refused; the ledger is (.*)", said)
+    assert Path(where).is_relative_to(full.home / "data")
+    assert (Path(where) / "digits" / record.name).is_file()
 
 
 def test_the_ledger_is_listed_by_settings(full):
@@ -235,15 +291,31 @@ def test_the_check_says_what_an_extra_would_add_and_ends_well(full):
     assert f"records in {full.home / 'data'}" in said
 
 
-def test_a_torchvision_that_does_not_fit_stops_no_run_that_needs_none(full):
-    broken = full.root / "broken" / "torchvision"
-    broken.mkdir(parents=True)
-    (broken / "__init__.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')\n")
-    variables = {"PYTHONPATH": str(broken.parent)}
-    run = ("run", "--dataset", "digits", "--method", "ce", "--profile", "smoke")
+@pytest.fixture(params=MISFITS, ids=lambda error: type(error).__name__)
+def misfit(request, tmp_path):
+    """Return what a torchvision says that cannot be imported, and the variables under which it is found."""
+    package = tmp_path / "torchvision"
+    package.mkdir()
+    (package / "__init__.py").write_text(f"raise {request.param!r}\n")
+    return str(request.param), {"PYTHONPATH": str(tmp_path)}
+
+
+def test_a_torchvision_that_does_not_fit_stops_no_run_that_needs_none(full, misfit):
+    _, variables = misfit
+    ledger = full.root / "ledger-of-misfits"
+    shutil.rmtree(ledger, ignore_errors=True)  # the run is trained, and not found there
+    run = ("run", "--dataset", "digits", "--method", "ce", "--profile", "smoke", "--ledger", str(ledger))
     assert "last 0." in succeeded(full.sce(*run, **variables))
+    assert len(list(ledger.glob("digits/ce-*.json"))) == 1
+
+
+def test_a_torchvision_that_does_not_fit_is_named_where_it_is_needed(full, misfit):
+    says, variables = misfit
     done = full.code("from sce_lib.models import resnet50; resnet50(10, 3, 32)", **variables)
-    assert re.search(r"^ImportError: resnet50 .*nms does not exist", done.stderr, re.MULTILINE)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: resnet50 is torchvision's")
+    assert says in last
+    assert "sce-lib[data]" in last
     done = full.sce("run", "--dataset", "mnist", "--profile", "smoke", **variables)
     assert done.returncode == 2
     assert "sce-lib[data]" in done.stderr

@@ -1,7 +1,8 @@
 """Data sets: a name in; uint8 images, labels, class names, source and fingerprint out.
 
 Images are uint8, (N, H, W, C), with C = 1 (grayscale) or 3 (RGB); labels are int64, (N,), class ids from 0.
-Data that are there but cannot be used are a `DatasetError`, data that are nowhere a `DatasetNotFound`.
+Data that are there but cannot be used are a `DatasetError`, data that are nowhere a `DatasetNotFound`; an
+argument that is not as described is a `TypeError` or a `ValueError`.
 """
 
 from sce_lib import require_extra

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Fill = Literal["nearest", "zero"]
+Statistic = float | Sequence[float] | Tensor
 
 
 def augment(
@@ -24,7 +25,7 @@ def augment(
     """Shift, flip and rotate every image by its own random amount (paper, §5.1 and §5.2).
 
     Shift, flip and the choice of a batch are one gather of pixels, so values are copied, never mixed.
-    Rotation follows and interpolates.
+    Rotation follows and interpolates. With nothing to do the result is `images` itself, not a copy.
 
     Parameters
     ----------
@@ -46,17 +47,6 @@ def augment(
         What stands where the image moved away. ``"nearest"`` repeats the edge, as Keras does by default:
         it adds no black border, which would shift the pixel statistics and tell the network the shift.
 
-    Returns
-    -------
-    Tensor
-        uint8 ``(N, H, W, C)``. With nothing to do and no index it is `images` itself, not a copy.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `images` are not uint8 or `shift` is not a number; if a shape, a range, the fill or the generator's
-        device is not as above.
-
     Examples
     --------
     >>> images = torch.arange(12, dtype=torch.uint8).reshape(1, 3, 4, 1)
@@ -73,13 +63,12 @@ def augment(
     if not (any(limits) or flip or rotation):
         return images if index is None else images[index]
     if generator is None:
-        raise ValueError(
-            "generator=None, but shift, flip or rotation draw at random: give a torch.Generator."
-        )
+        drawn = "shift, flip or rotation draw at random"
+        raise ValueError(f"generator=None, but {drawn}: give a torch.Generator.")
     if generator.device.type != images.device.type:
+        make = f"torch.Generator({str(images.device)!r}).manual_seed(seed)"
         raise ValueError(
-            f"generator is on {generator.device}, the images on {images.device}; make it by "
-            f"torch.Generator({str(images.device)!r}).manual_seed(seed)."
+            f"generator is on {generator.device}, the images on {images.device}; make it by {make}."
         )
     if any(limits) or flip:
         images = _shift_and_flip(images, index, limits, flip, generator, fill)
@@ -110,18 +99,16 @@ def rotate(images: Tensor, degrees: Tensor, fill: Fill = "nearest") -> Tensor:
     _check_images(images, fill)
     n, height, width, channels = images.shape
     if degrees.shape != (n,) or not degrees.is_floating_point():
-        raise ValueError(
-            f"degrees must be floats ({n},), one for each image, got {degrees.dtype} {tuple(degrees.shape)}."
-        )
+        got = f"{degrees.dtype} {tuple(degrees.shape)}"
+        raise ValueError(f"degrees must be floats ({n},), one for each image, got {got}.")
     if n == 0:
         return images
     radians = degrees.to(images.device, torch.float32) * (math.pi / 180)
     cos, sin, zero = radians.cos(), radians.sin(), torch.zeros_like(radians)
     # The grid's coordinates run from -1 to 1 on either side, whatever its length: hence the aspect ratio.
     rows = [cos, -sin * height / width, zero, sin * width / height, cos, zero]
-    grid = F.affine_grid(
-        torch.stack(rows, 1).view(n, 2, 3), [n, channels, height, width], align_corners=False
-    )
+    turns = torch.stack(rows, 1).view(n, 2, 3)
+    grid = F.affine_grid(turns, [n, channels, height, width], align_corners=False)
     padding = "border" if fill == "nearest" else "zeros"
     pixels = images.permute(0, 3, 1, 2).float()
     turned = F.grid_sample(pixels, grid, mode="bilinear", padding_mode=padding, align_corners=False)
@@ -129,33 +116,20 @@ def rotate(images: Tensor, degrees: Tensor, fill: Fill = "nearest") -> Tensor:
 
 
 def normalise(
-    images: Tensor,
-    mean: float | Sequence[float] | Tensor = 0.0,
-    std: float | Sequence[float] | Tensor = 1.0,
-    dtype: torch.dtype = torch.float32,
+    images: Tensor, mean: Statistic = 0.0, std: Statistic = 1.0, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Turn uint8 images into what a network takes: ``(images / 255 - mean) / std``.
+    """Turn uint8 images into what a network takes: ``(images / 255 - mean) / std``, channels-last in memory.
 
     Parameters
     ----------
     images : Tensor
-        uint8 ``(N, H, W, C)``.
+        uint8 ``(N, H, W, C)``; what a network takes is ``(N, C, H, W)``.
     mean, std : float, sequence of float or Tensor
         In units of the full range (`sce_lib.data.pixel_statistics` gives them so): one number, one for
         each channel ``(C,)``, or one for each pixel ``(H, W, C)``. A deviation must be above 0. In a training
         loop give tensors on the images' device: they are not copied then, and their values not looked at.
     dtype : torch.dtype
         A floating dtype; half precisions are computed in float32 and rounded once.
-
-    Returns
-    -------
-    Tensor
-        ``(N, C, H, W)`` of `dtype`, in the channels-last memory format.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `images` are not uint8, `dtype` not floating, a shape does not fit or a deviation is not above 0.
 
     Examples
     --------
@@ -170,9 +144,8 @@ def normalise(
     compute = torch.float64 if dtype == torch.float64 else torch.float32
     centre, spread = _statistic("mean", mean, images, compute), _statistic("std", std, images, compute)
     if not (isinstance(std, Tensor) and std.is_cuda) and not bool((spread > 0).all()):
-        raise ValueError(
-            f"std must be above 0, got {std!r}; where a pixel or channel is constant, give 1 for it."
-        )
+        mend = "where a pixel or channel is constant, give 1 for it"
+        raise ValueError(f"std must be above 0, got {std!r}; {mend}.")
     values = images.contiguous().to(compute).sub_(centre * 255).div_(spread * 255)
     return values.to(dtype).permute(0, 3, 1, 2)
 
@@ -217,28 +190,20 @@ def _shift_limits(shift: int | float, height: int, width: int) -> tuple[float, f
         raise TypeError(f"shift must be an int (pixels) or a float (fraction of the side), got {shift!r}.")
     if isinstance(shift, int):
         if not 0 <= shift < min(height, width):
-            raise ValueError(
-                f"shift must be 0 or above and less than the side of the images, {height}x{width} pixels, "
-                f"got {shift}."
-            )
+            below = f"less than the side of the images, {height}x{width} pixels"
+            raise ValueError(f"shift must be 0 or above and {below}, got {shift}.")
         return shift, shift
     if not 0 <= shift < 1:
-        raise ValueError(
-            f"a float shift is a fraction of the side, 0 or above and below 1, got {shift}; "
-            "give an int for pixels."
-        )
+        fraction = "a fraction of the side, 0 or above and below 1"
+        raise ValueError(f"a float shift is {fraction}, got {shift}; give an int for pixels.")
     return shift * height, shift * width
 
 
-def _statistic(
-    name: str, value: float | Sequence[float] | Tensor, images: Tensor, dtype: torch.dtype
-) -> Tensor:
+def _statistic(name: str, value: Statistic, images: Tensor, dtype: torch.dtype) -> Tensor:
     tensor = torch.as_tensor(value).to(images.device, dtype)
     if tensor.shape not in ((), images.shape[3:], images.shape[1:]):
-        raise ValueError(
-            f"{name} must be one number, ({images.shape[3]},) or {tuple(images.shape[1:])}, "
-            f"got the shape {tuple(tensor.shape)}."
-        )
+        allowed = f"one number, ({images.shape[3]},) or {tuple(images.shape[1:])}"
+        raise ValueError(f"{name} must be {allowed}, got the shape {tuple(tensor.shape)}.")
     return tensor
 
 

@@ -64,13 +64,12 @@ def _remember(
     except OSError as error:
         # A cache that cannot be written costs time, nothing else.
         warnings.warn(f"{file.parent} cannot be written ({error}); {stem} will be made again", stacklevel=3)
-        found = _load(file, unpack)
-        return build() if found is None else found
     try:
         value = _load(file, unpack)
         if value is None:
             value = build()
-            _store(file, pack(value))
+            if lock.is_locked:
+                _store(file, pack(value))
         return value
     finally:
         lock.release()

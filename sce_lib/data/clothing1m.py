@@ -54,10 +54,8 @@ class LazyImages(Dataset[tuple[Tensor, int]]):
 
     Parameters
     ----------
-    root : Path
-        The folder that the keys start from.
-    keys : iterable of str
-        The images' paths from `root`.
+    root, keys : Path and iterable of str
+        The folder that the keys start from, and the images' paths from it.
     labels : Tensor
         int64 ``(N,)``.
     listed_in, lines : Path and iterable of int
@@ -114,10 +112,8 @@ class ImageReader:
 
     Parameters
     ----------
-    images : LazyImages
-        What is read.
-    device : torch.device
-        Where batches go.
+    images, device : LazyImages and torch.device
+        What is read, and where batches go.
     workers : int
         Processes that read ahead; 0 for none. They do not change what is read.
     index : Tensor, optional
@@ -166,12 +162,9 @@ class LazyImageData:
     noise_counts : Tensor
         int64 ``(K, K)``: how many images of clean class i (row) have the noisy label j, over all images with
         both labels except the test images. Forward's matrix is estimated from it.
-    name, classes : str and tuple of str
-        Names of the data set and of its classes.
-    source : str
-        What it was read from: `SOURCE`, or `SOURCE_OF_A_PART` where it has not all noisy images.
-    fingerprint : str
-        SHA-256 of all keys and labels (the images themselves are not read for it).
+    name, classes, source, fingerprint
+        See `ImageData`. The source is `SOURCE`, or `SOURCE_OF_A_PART` where not all noisy images are there;
+        the fingerprint is of all keys and labels (the images themselves are not read for it).
     """
 
     name: str
@@ -220,24 +213,19 @@ def load_clothing1m(
     root : str or Path, optional
         The folder with the key lists and ``images``; by default ``clothing1m`` under ``$SCE_DATA``.
     resize, crop : int
-        Sides in pixels, 256 and 224 in the paper (§5.3).
+        Sides in pixels, 256 and 224 in the paper (§5.3); ``1 <= crop <= resize``.
     check_images : bool
         Whether to look for every listed image now (seconds to minutes for a million) rather than find it
-        missing in the middle of training.
-
-    Raises
-    ------
-    DatasetNotFound
-        If the folder or one of the seven text files is absent.
-    DatasetError
-        If a line of them is malformed, a key has no label, or a listed image is missing: file and line are
-        named. Or if not ``1 <= crop <= resize``.
+        missing in the middle of training. A `DatasetError` names the file and line of what is at fault.
     """
     if not 1 <= crop <= resize:
         raise DatasetError(f"crop must be 1 to resize, got crop={crop}, resize={resize}.")
     root = Path(root).expanduser().resolve() if root is not None else data_root() / "clothing1m"
     texts = _find_texts(root)
-    classes = _read_categories(texts[CATEGORIES])
+    classes = tuple(line for _, line in _lines(texts[CATEGORIES]))
+    if len(classes) != NUM_CLASSES or len(set(classes)) != NUM_CLASSES:
+        wanted = f"{NUM_CLASSES} different class names, one a line"
+        raise DatasetError(f"{texts[CATEGORIES]} must hold {wanted}, got {classes}.")
     noisy, clean = _read_labels(texts["noisy_label_kv.txt"]), _read_labels(texts["clean_label_kv.txt"])
     splits: dict[str, LazyImages] = {}
     digest = hashlib.sha256()
@@ -255,10 +243,13 @@ def load_clothing1m(
             if not os.path.isfile(os.path.join(root, images.key(index))):
                 raise DatasetError(f"{images.where(index)} is missing.")
         splits[split] = images
+    noise_counts = torch.zeros(NUM_CLASSES, NUM_CLASSES, dtype=torch.int64)
+    for key in clean.keys() & noisy.keys() - _read_keys(texts[KEY_LISTS["test"][0]]).keys():
+        noise_counts[clean[key], noisy[key]] += 1
     return LazyImageData(
         name="clothing1m",
         **splits,
-        noise_counts=_count_noise(noisy, clean, held_out=set(_read_keys(texts[KEY_LISTS["test"][0]]))),
+        noise_counts=noise_counts,
         classes=classes,
         source=SOURCE if len(splits["train"]) == WHOLE else SOURCE_OF_A_PART,
         fingerprint=digest.hexdigest(),
@@ -287,13 +278,6 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
         raise DatasetError(f"{file} is not UTF-8 text: {error}") from error
 
 
-def _read_categories(file: Path) -> tuple[str, ...]:
-    names = tuple(line for _, line in _lines(file))
-    if len(names) != NUM_CLASSES or len(set(names)) != NUM_CLASSES:
-        raise DatasetError(f"{file} must hold {NUM_CLASSES} different class names, one a line, got {names}.")
-    return names
-
-
 def _read_keys(file: Path) -> dict[str, int]:
     """Return the keys in order, each with its line."""
     keys: dict[str, int] = {}
@@ -312,19 +296,9 @@ def _read_labels(file: Path) -> dict[str, int]:
     labels: dict[str, int] = {}
     for number, line in _lines(file):
         key, *rest = line.split()
+        at = f"{file}:{number}"
         if len(rest) != 1 or not rest[0].isdecimal() or not int(rest[0]) < NUM_CLASSES:
-            raise DatasetError(
-                f"{file}:{number}: {line!r} is not 'key label' with a label from 0 to {NUM_CLASSES - 1}."
-            )
+            raise DatasetError(f"{at}: {line!r} is not 'key label' with a label from 0 to {NUM_CLASSES - 1}.")
         if labels.setdefault(key, int(rest[0])) != int(rest[0]):
-            raise DatasetError(
-                f"{file}:{number}: key {key!r} has the label {labels[key]} in an earlier line."
-            )
+            raise DatasetError(f"{at}: key {key!r} has the label {labels[key]} in an earlier line.")
     return labels
-
-
-def _count_noise(noisy: dict[str, int], clean: dict[str, int], held_out: set[str]) -> Tensor:
-    counts = torch.zeros(NUM_CLASSES, NUM_CLASSES, dtype=torch.int64)
-    for key in clean.keys() & noisy.keys() - held_out:
-        counts[clean[key], noisy[key]] += 1
-    return counts

@@ -31,12 +31,8 @@ class ImageData:
         The class names; a label is a place in it.
     source : str
         What the arrays were read from, such as ``"torchvision MNIST"`` or ``"image tree (JPEG)"``.
-
-    Attributes
-    ----------
     fingerprint : str
-        SHA-256 (hexadecimal) of the four arrays with their shapes. It is computed, not given, and equal
-        wherever the images and labels are equal.
+        SHA-256 (hexadecimal) of the four arrays with their shapes; computed, not given.
 
     Examples
     --------
@@ -59,33 +55,27 @@ class ImageData:
         for split in ("train", "test"):
             self._check_split(split, getattr(self, f"{split}_images"), getattr(self, f"{split}_labels"))
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
-            raise DatasetError(
-                f"{self.name}: training images are {tuple(self.train_images.shape[1:])} and test images "
-                f"{tuple(self.test_images.shape[1:])} (height, width, channels); they must be alike."
-            )
+            one, other = (tuple(images.shape[1:]) for images in (self.train_images, self.test_images))
+            sizes = f"training images are {one} and test images {other} (height, width, channels)"
+            raise DatasetError(f"{self.name}: {sizes}; they must be alike.")
         arrays = (self.train_images, self.train_labels, self.test_images, self.test_labels)
         object.__setattr__(self, "fingerprint", hash_tensors(*arrays))
 
     def _check_split(self, split: str, images: Tensor, labels: Tensor) -> None:
+        where = f"{self.name}: {split}"
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
-            raise DatasetError(
-                f"{self.name}: {split} images must be uint8 (N, H, W, 1 or 3), "
-                f"got {images.dtype} {tuple(images.shape)}."
-            )
+            got = f"{images.dtype} {tuple(images.shape)}"
+            raise DatasetError(f"{where} images must be uint8 (N, H, W, 1 or 3), got {got}.")
         if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
-            raise DatasetError(
-                f"{self.name}: {split} labels must be int64 ({len(images)},), one for each image, "
-                f"got {labels.dtype} {tuple(labels.shape)}."
-            )
+            got = f"({len(images)},), one for each image, got {labels.dtype} {tuple(labels.shape)}"
+            raise DatasetError(f"{where} labels must be int64 {got}.")
         if images.numel() == 0:
             raise DatasetError(f"{self.name}: the {split} split is empty, {tuple(images.shape)}.")
         outside = (labels < 0) | (labels >= len(self.classes))
         if outside.any():
             place = int(outside.nonzero()[0])
-            raise DatasetError(
-                f"{self.name}: {split} label {int(labels[place])} at index {place} is not a class id; "
-                f"there are {len(self.classes)} classes, 0 to {len(self.classes) - 1}."
-            )
+            K, label = len(self.classes), f"{where} label {int(labels[place])} at index {place}"
+            raise DatasetError(f"{label} is not a class id; there are {K} classes, 0 to {K - 1}.")
 
     @property
     def num_classes(self) -> int:
@@ -102,8 +92,6 @@ class ImageData:
 def hash_tensors(*tensors: Tensor) -> str:
     """Return the SHA-256, in hexadecimal, of tensors' dtypes, shapes and values, wherever they lie in memory.
 
-    Examples
-    --------
     >>> hash_tensors(torch.arange(3)) == hash_tensors(torch.arange(6)[:3])
     True
     >>> hash_tensors(torch.zeros(2, 3)) == hash_tensors(torch.zeros(3, 2))

@@ -34,14 +34,8 @@ def load_dataset(name: str, root: str | Path | None = None, download: bool = Tru
         The folder that holds the data; by default ``$SCE_DATA``, else ``data/cache``. It is written to by
         downloads only.
     download : bool
-        Whether torchvision may download what is absent (it checks the files' sums).
-
-    Raises
-    ------
-    DatasetNotFound
-        If there is nothing of that name; the message lists the places and the three ways to get the data.
-    DatasetError
-        If the name is malformed, or the data are there but damaged or inconsistent; the file is named.
+        Whether torchvision may download what is absent (it checks the files' sums). A `DatasetNotFound` lists
+        the places and the three ways to get the data.
 
     Examples
     --------
@@ -54,19 +48,14 @@ def load_dataset(name: str, root: str | Path | None = None, download: bool = Tru
     if name == "digits":
         return load_digits()
     if name == "clothing1m":
-        raise DatasetError(
-            "clothing1m does not fit in memory: load_clothing1m reads its images when asked for, "
-            "and training does so by itself."
-        )
-    data = _on_disk(name, root, download)
-    if data is not None:
+        instead = "load_clothing1m reads its images when asked for, and training does so by itself."
+        raise DatasetError(f"clothing1m does not fit in memory: {instead}")
+    if (data := _on_disk(name, root, download)) is not None:
         return data
     failure = _download(name, root, download)
-    if failure is None:
-        data = read_official(name, root)
-    if data is None:
-        raise DatasetNotFound(_explain(name, root, failure))
-    return data
+    if failure is None and (data := read_official(name, root)) is not None:
+        return data
+    raise DatasetNotFound(_explain(name, root, failure))
 
 
 def _check_name(name: str) -> None:
@@ -82,8 +71,7 @@ def _check_name(name: str) -> None:
 def _on_disk(name: str, root: Path, download: bool) -> ImageData | None:
     if name in OFFICIAL and (data := _read_official(name, root, download)):
         return data
-    tree = find_tree(root, name)
-    if tree is None:
+    if (tree := find_tree(root, name)) is None:
         return None
     classes = OFFICIAL[name].classes if name in OFFICIAL else None
     return cached_tree(tree, name, classes, partial(read_tree, tree, name, classes))

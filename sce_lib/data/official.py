@@ -18,7 +18,7 @@ _PROBE_SECONDS = 10
 
 
 class IncompleteFiles(DatasetError):
-    """Some of torchvision's files are missing or damaged: a new download would mend that."""
+    """Some of torchvision's files are missing or have not their MD5 sum: a new download would mend that."""
 
 
 class Official(NamedTuple):
@@ -45,14 +45,13 @@ class Official(NamedTuple):
 _FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag")
 _CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _CIFAR100 = """
-    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly
-    camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup
-    dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower
-    leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid
-    otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray
-    road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
-    sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle
-    wardrobe whale willow_tree wolf woman worm
+    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
+    castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin
+    elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard
+    lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear
+    pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal
+    shark shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank
+    telephone television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
 """
 OFFICIAL: dict[str, Official] = {
     "mnist": Official("MNIST", "MNIST/raw", tuple("0123456789")),
@@ -63,11 +62,9 @@ OFFICIAL: dict[str, Official] = {
 
 
 def load_digits() -> ImageData:
-    """Return scikit-learn's 1,797 real 8×8 digits, 1,297 for training and 500 for testing.
+    """Return scikit-learn's 1,797 real 8×8 digits, 1,297 for training and 500 for testing, as 0 to 255.
 
-    Values 0 to 16 are scaled to 0 to 255. The split is stratified and fixed: of each class every third or
-    fourth image, evenly spaced, is for testing, so that all writers are in both splits and no random number
-    generator is needed.
+    Of each class every third or fourth image, evenly spaced, is for testing: all writers are in both splits.
     """
     # Imported here: it takes more than a second, and no other data set needs it.
     from sklearn.datasets import load_digits as sklearn_digits
@@ -95,10 +92,7 @@ def files_of(reader: Any, root: Path) -> dict[Path, str | None]:
 
 
 def read_official(name: str, root: Path) -> ImageData | None:
-    """Read torchvision's files below root; None if there are none.
-
-    `IncompleteFiles` if some are missing or one has not its MD5 sum; `DatasetError` if they cannot be read.
-    """
+    """Read torchvision's files below root; None if there are none."""
     official = OFFICIAL[name]
     if not (root / official.folder).is_dir():  # asked before torchvision is, which a run may do without
         return None
@@ -110,9 +104,8 @@ def read_official(name: str, root: Path) -> ImageData | None:
     bad = [file for file, md5 in files.items() if not check_integrity(file, md5)]
     if bad:
         state = "does not have its MD5 sum" if bad[0].exists() else "is missing"
-        raise IncompleteFiles(
-            f"{name}: {bad[0]} {state}. Put the official file there, or remove {bad[0].parent}."
-        )
+        mend = f"Put the official file there, or remove {bad[0].parent}."
+        raise IncompleteFiles(f"{name}: {bad[0]} {state}. {mend}")
     try:
         train, test = (official.reader(root, train=train, download=False) for train in (True, False))
         arrays = (*_arrays(train), *_arrays(test))
@@ -128,10 +121,7 @@ def _arrays(split: Any) -> tuple[Tensor, Tensor]:
 
 
 def download_official(name: str, root: Path) -> str | None:
-    """Let torchvision download and unpack a data set; return None, or what kept it from doing so.
-
-    An archive that already lies where torchvision would put it is checked and unpacked without a network.
-    """
+    """Let torchvision download, or find, and unpack a data set; return None, or what kept it from that."""
     try:
         reader = OFFICIAL[name].reader
         if hasattr(reader, "resources"):
@@ -151,10 +141,8 @@ def download_official(name: str, root: Path) -> str | None:
 
 def _probe(reader: Any) -> None:
     """Fail within seconds where there is no network: torchvision sets no time limit of its own."""
-    urls = (
-        [m + reader.resources[0][0] for m in reader.mirrors] if hasattr(reader, "mirrors") else [reader.url]
-    )
-    for url in urls:
+    mirrors = getattr(reader, "mirrors", None)
+    for url in [reader.url] if mirrors is None else [m + reader.resources[0][0] for m in mirrors]:
         try:
             with urllib.request.urlopen(url, timeout=_PROBE_SECONDS):
                 return

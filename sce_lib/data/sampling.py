@@ -12,15 +12,9 @@ _CHUNK_VALUES = 2**22  # 32 MB as float64
 
 
 def class_quotas(counts: ArrayLike, n: int) -> NDArray[np.int64]:
-    """Share n places, 0 to ``sum(counts)``, among K classes in proportion to their sizes, (K,).
+    """Share n places among K classes in proportion to their sizes, by the largest remainder, (K,).
 
-    By the largest remainder: each quota differs from the exact share by less than one and none is larger than
-    its class; equal remainders go to the lower class id.
-
-    Examples
-    --------
-    >>> class_quotas([50, 30, 20], 5)
-    array([3, 1, 1])
+    No quota is larger than its class; equal remainders go to the lower class id.
     """
     counts = np.asarray(counts, dtype=np.int64)
     quotas, remainders = np.divmod(counts * n, max(int(counts.sum()), 1))
@@ -30,7 +24,9 @@ def class_quotas(counts: ArrayLike, n: int) -> NDArray[np.int64]:
 
 
 def stratified_subset(labels: Tensor | ArrayLike, n: int, seed: int) -> Tensor:
-    """Draw n samples at random, each class in proportion to its size.
+    """Draw n samples at random, each class in proportion to its size, rounded by the largest remainder.
+
+    Returns their indices, int64 ``(n,)``, sorted and without repetition, on the labels' device.
 
     Parameters
     ----------
@@ -38,12 +34,6 @@ def stratified_subset(labels: Tensor | ArrayLike, n: int, seed: int) -> Tensor:
         The class of every sample.
     n, seed : int
         How many to draw, 1 to N; the seed of the draw, 0 or above. Anything else is a `ValueError`.
-
-    Returns
-    -------
-    Tensor
-        int64 ``(n,)``, sorted indices without repetition, on the labels' device. The count of each class is
-        its exact share ``n * N_k / N`` rounded by the largest remainder.
 
     Examples
     --------
@@ -110,9 +100,8 @@ def pixel_statistics(images: Tensor | Iterable[Tensor]) -> PixelStatistics:
     size: torch.Size | None = None
     for batch in images:
         if batch.dtype != torch.uint8 or batch.ndim != 4:
-            raise ValueError(
-                f"pixel statistics need uint8 images (N, H, W, C), got {batch.dtype} {tuple(batch.shape)}."
-            )
+            got = f"{batch.dtype} {tuple(batch.shape)}"
+            raise ValueError(f"pixel statistics need uint8 images (N, H, W, C), got {got}.")
         size = size or batch.shape[1:]
         if batch.shape[1:] != size:
             raise ValueError(f"images must be of one size, got {tuple(size)} and {tuple(batch.shape[1:])}.")

@@ -41,51 +41,33 @@ class Member(NamedTuple):
     stem: str
 
 
-class Listing(NamedTuple):
-    """The images of a tree and all its class folders by split, those without images too."""
-
-    members: list[Member]
-    folders: dict[str, set[str]]
-
-
 def find_tree(root: Path, name: str) -> Path | None:
-    """Return the folder or else the zip that holds the tree of that name, or None.
-
-    A folder counts only with ``train`` or ``test`` in it: where file names ignore case, ``mnist`` finds
-    torchvision's ``MNIST``.
-    """
+    """Return the folder or else the zip that holds the tree of that name, or None."""
     folder, archive = root / name, root / f"{name}.zip"
+    # Where file names ignore case, `mnist` finds torchvision's `MNIST`: hence the look for a split in it.
     if any((folder / split).is_dir() for split in SPLITS):
         return folder
     return archive if archive.is_file() else None
 
 
 def read_tree(tree: Path, name: str, official: tuple[str, ...] | None = None) -> ImageData:
-    """Decode every image of a tree.
+    """Decode every image of a tree; a zip is not unpacked to disk, and may hold the splits under ``<name>/``.
 
     Images are ordered by their stems, numbers in them by value (``9`` before ``10``), across classes; equal
-    stems by class. Class ids follow the official order where one is given, else the sorted folder names
-    (by value where all are whole numbers).
-
-    A zip starts at ``train`` and ``test`` or holds them under ``<name>/``; nothing is unpacked to disk. Where
-    official class names are given, the folders must bear these (``/`` written ``_``) or the class ids ``0``,
-    ``1``, … A `DatasetError` names what is at fault: a missing split, an empty class folder, classes that
-    differ between the splits, an image out of place, broken, of another size or kind (grayscale or RGB) than
-    the rest.
+    stems by class. Class ids follow the official order where one is given, and then the folders must bear
+    these names (``/`` written ``_``) or the ids; else the folder names, by value where all are whole numbers.
     """
     with open_tree(tree, name) as (names, read):
-        listing = list_members(names, tree, name)
-        folders = _check_classes(listing, tree)
-        order = class_order(folders, official, tree)
+        members, folders = list_members(names, tree, name)
+        order = class_order(_check_classes(members, folders, tree), official, tree)
         ids = {folder: place for place, folder in enumerate(order)}
-        ranked = sorted(listing.members, key=lambda m: (_natural(m.stem), ids[m.folder], m.name))
+        ranked = sorted(members, key=lambda m: (_natural(m.stem), ids[m.folder], m.name))
         images, formats = _decode(ranked, read, tree)
     labels = np.array([ids[member.folder] for member in ranked], dtype=np.int64)
     training = np.array([member.split == "train" for member in ranked])
     pixels, targets, train = (torch.from_numpy(array) for array in (images, labels, training))
     arrays = (pixels[train], targets[train], pixels[~train], targets[~train])
-    source = f"image tree ({', '.join(sorted(formats))})"
-    return ImageData(name, *arrays, official or tuple(order), source)
+    return ImageData(name, *arrays, official or tuple(order), f"image tree ({', '.join(sorted(formats))})")
 
 
 @contextmanager
@@ -112,50 +94,42 @@ def walk(tree: Path) -> list[str]:
     return sorted(names)
 
 
-def list_members(names: Iterable[str], tree: Path, name: str) -> Listing:
-    """Sort the names in a tree into images and class folders, refusing those that are out of place."""
+def list_members(names: Iterable[str], tree: Path, name: str) -> tuple[list[Member], dict[str, set[str]]]:
+    """Return a tree's images and, by split, all its class folders; refuse what is out of place."""
     members: list[Member] = []
     folders: dict[str, set[str]] = {split: set() for split in SPLITS}
     seen: set[str] = set()
     for full in names:
-        parts = _parts(full, tree, name)
+        parts = full.removesuffix("/").split("/")
+        if ".." in parts or full.startswith("/") or "\\" in full:
+            raise DatasetError(f"{tree}: member {full!r} points outside of the tree; make the zip anew.")
+        parts = parts[1:] if parts[0] == name else parts
         if not parts or parts[0] not in SPLITS or any(p.startswith(".") or p == "__MACOSX" for p in parts):
             continue
-        if full.endswith("/"):
-            folders[parts[0]].update(parts[1:2])
-            continue
+        inside = parts if full.endswith("/") else parts[:-1]
+        folders[parts[0]].update(inside[1:2])
         path = Path(parts[-1])
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            folders[parts[0]].update(parts[1:2] if len(parts) > 2 else [])
+        if inside is parts or path.suffix.lower() not in IMAGE_SUFFIXES:
             continue
         if len(parts) != 3 or full in seen:
             reason = "occurs twice" if full in seen else "is not at {train,test}/<class>/<file>"
             raise DatasetError(f"{tree}: image {full!r} {reason}.")
         seen.add(full)
-        folders[parts[0]].add(parts[1])
         members.append(Member(full, parts[0], parts[1], path.stem))
-    return Listing(members, folders)
+    return members, folders
 
 
-def _parts(full: str, tree: Path, name: str) -> list[str]:
-    parts = full.removesuffix("/").split("/")
-    if ".." in parts or full.startswith("/") or "\\" in full:
-        raise DatasetError(f"{tree}: member {full!r} points outside of the tree; make the zip anew.")
-    return parts[1:] if parts[0] == name else parts
-
-
-def _check_classes(listing: Listing, tree: Path) -> set[str]:
-    found = {split: {m.folder for m in listing.members if m.split == split} for split in SPLITS}
+def _check_classes(members: list[Member], folders: dict[str, set[str]], tree: Path) -> set[str]:
+    found = {split: {m.folder for m in members if m.split == split} for split in SPLITS}
     for split in SPLITS:
-        if not listing.folders[split]:
+        if not folders[split]:
             raise DatasetError(
                 f"{tree} has no {split} images; a tree holds {{train,test}}/<class>/<file>, and a zip may "
                 f"have these under {tree.stem}/."
             )
-        if empty := listing.folders[split] - found[split]:
-            raise DatasetError(
-                f"{tree}: class folder {split}/{min(empty)} holds no image ({', '.join(IMAGE_SUFFIXES)})."
-            )
+        if empty := folders[split] - found[split]:
+            where, suffixes = f"{tree}: class folder {split}/{min(empty)}", ", ".join(IMAGE_SUFFIXES)
+            raise DatasetError(f"{where} holds no image ({suffixes}).")
     for split, other in (SPLITS, SPLITS[::-1]):
         if alone := found[split] - found[other]:
             raise DatasetError(f"{tree}: class folders {sorted(alone)} are in {split} but not in {other}.")

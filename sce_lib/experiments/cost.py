@@ -17,18 +17,13 @@ from sce_lib.models import build_model
 
 
 class Size(NamedTuple):
-    """How large a data set is."""
+    """How large a data set is: its images, their height and width in pixels and channels, its classes."""
 
     train: int
-    """Images to train on."""
     test: int
-    """Images to test on."""
     side: tuple[int, int]
-    """Height and width of an image, in pixels."""
     channels: int
-    """Channels of an image."""
     classes: int
-    """Number of classes."""
 
 
 # Of data sets that a plan may be made for before they are there.
@@ -72,23 +67,18 @@ def flops_per_image(name: str, width: float, size: Size) -> tuple[int, int]:
             logits = model(images)
         with FlopCounterMode(display=False) as backward:
             logits.sum().backward()
-    return forward.get_total_flops() // batch, (
-        forward.get_total_flops() + backward.get_total_flops()
-    ) // batch
+    forwards = forward.get_total_flops()
+    return forwards // batch, (forwards + backward.get_total_flops()) // batch
 
 
 def flops(config: RunConfig) -> int:
     """Return the operations of a whole run: training, and the evaluations that its record needs.
 
-    Parameters
-    ----------
-    config : RunConfig
-        The run. Of a data set that is not in `SIZES` the images are looked at.
+    Of a data set that is not in `SIZES` the images are looked at.
 
     Examples
     --------
-    >>> config = RunConfig.preset("cifar10", "ce", profile="full")
-    >>> f"{flops(config):.1e}"
+    >>> f"{flops(RunConfig.preset('cifar10', 'ce', profile='full')):.1e}"
     '5.2e+15'
     """
     size, epochs = _size(config.dataset), config.optimisation.epochs
@@ -109,33 +99,15 @@ def seconds_estimate(config: RunConfig, ledger: Ledger, device: str = "cpu") -> 
     """Return the seconds that a run will take, from the speed of runs in the ledger.
 
     Of runs of the same network at the same width where there are any, else of the same network, else of any;
-    their median. Times were taken on whatever machine made the records.
-
-    Parameters
-    ----------
-    config : RunConfig
-        The run.
-    ledger : Ledger
-        Whose records tell the speed.
-    device : str
-        Where the run is to be made: runs of a CPU say nothing of a GPU, nor the other way round.
-
-    Returns
-    -------
-    float or None
-        None for a ledger without a record of such a device.
+    their median. Times were taken on whatever machine made the records. None for a ledger without a record of
+    such a device: runs of a CPU say nothing of a GPU, nor the other way round.
     """
     files = tuple((str(path), path.stat().st_mtime_ns) for path in ledger.paths())
     speeds = [(model, value) for model, on_cpu, value in _speeds(files) if on_cpu == (device == "cpu")]
     model = config.model
-    for alike in (
-        [value for made, value in speeds if (made.name, made.width) == (model.name, model.width)],
-        [value for made, value in speeds if made.name == model.name],
-        [value for _, value in speeds],
-    ):
-        if alike:
-            return flops(config) / statistics.median(alike)
-    return None
+    same = [(made.width == model.width, value) for made, value in speeds if made.name == model.name]
+    alike = [value for width, value in same if width] or [value for _, value in same or speeds]
+    return flops(config) / statistics.median(alike) if alike else None
 
 
 @lru_cache(maxsize=1)

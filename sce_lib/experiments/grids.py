@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.config.factors import FACTORS, change
@@ -62,12 +63,10 @@ class Block:
 
     Parameters
     ----------
-    section : str
-        Whose settings: ``"5.1"``, ``"5.2"`` or ``"5.3"``.
-    cells : list of (method, noise)
+    section, cells : str, list of (method, noise)
         As `RunConfig.preset` takes them.
     protocol : str, optional
-        The protocol of these cells; the one that is asked for where it is not given.
+        Of these cells, where it is not the one that is asked for.
     factor : str, optional
         A key of `FACTORS` to change in each cell; cells of which it says nothing are left out.
     """
@@ -101,18 +100,9 @@ GRIDS: dict[str, tuple[Block, ...]] = {
     "table1": (Block("5.2", [(method, noise) for method in TABLE1_METHODS for noise in TABLE1_NOISE]),),
     # Enough to see that chapter 8 works.
     "table1_sample": (Block("5.2", [(m, n) for m in ("ce", "gce", "sl") for n in _TABLE1_SAMPLE]),),
-    "table2": (
-        Block(
-            "5.2",
-            [(method, noise) for method in TABLE2_METHODS for noise in TABLE2_NOISE],
-        ),
-    ),
-    "table3": (
-        Block("5.3", [(method, "clean") for method in ("ce", "bootstrap", "forward", "d2l", "gce", "sl")]),
-    ),
-    "cifar10n": (
-        Block("5.2", [(method, f"human-{kind}") for kind in CIFAR10N for method in CIFAR10N_METHODS]),
-    ),
+    "table2": (Block("5.2", [(method, noise) for method in TABLE2_METHODS for noise in TABLE2_NOISE]),),
+    "table3": (Block("5.3", [(m, "clean") for m in ("ce", "bootstrap", "forward", "d2l", "gce", "sl")]),),
+    "cifar10n": (Block("5.2", [(m, f"human-{kind}") for kind in CIFAR10N for m in CIFAR10N_METHODS]),),
     "fidelity": (Block("5.2", _FIDELITY, "paper"), Block("5.2", _FIDELITY, "released")),
     # One detail at a time; one draw of the noise is about the spread of seeds, and asked at one rate.
     "factors": tuple(
@@ -147,7 +137,7 @@ def grid(
     name : str
         A key of `GRIDS`: ``"figure1"``, ``"table1"``.
     dataset : str
-        Name of the data set; ``"auto"`` is `default_dataset`, or the one that the grid is of.
+        ``"auto"`` is `default_dataset`, or the one that the grid is of.
     protocol, profile : str
         Whose details, and how much; ``"fidelity"`` compares both protocols, whichever is given.
     seeds : int
@@ -175,19 +165,15 @@ def grid(
         raise ValueError(
             f"grid 'cifar10n' is of labels that people gave CIFAR-10's images, not {dataset!r}'s"
         )
-    return [
-        config
-        for seed in range(seeds)
-        for block in GRIDS[name]
-        for config in _runs(block, dataset, block.protocol or protocol, profile, seed)
-    ]
+    wanted = product(range(seeds), GRIDS[name])
+    return [config for seed, block in wanted for config in _runs(block, dataset, protocol, profile, seed)]
 
 
 def _runs(block: Block, dataset: str, protocol: Protocol, profile: Profile, seed: int) -> Iterator[RunConfig]:
+    protocol = block.protocol or protocol
     for method, noise in block.cells:
         if method in ("d2l", "d2l+sl") and protocol == "released":  # which has no D2L
             continue
         config = RunConfig.preset(dataset, method, noise, protocol, profile, block.section, seed)
-        changed = change(config, block.factor) if block.factor else config
-        if changed is not None:
+        if (changed := change(config, block.factor) if block.factor else config) is not None:
             yield changed

@@ -32,14 +32,11 @@ _BATCH = 128
 
 
 class Check(NamedTuple):
-    """What a check looked at, whether it held, and its numbers."""
+    """What a check looked at, whether it held, and the numbers that say so."""
 
     name: str
-    """What was looked at."""
     passed: bool
-    """Whether it held."""
     numbers: str
-    """The numbers that say so."""
 
 
 def _apart(value: Tensor, reference: Tensor) -> float:
@@ -66,12 +63,9 @@ def all_losses(num_classes: int) -> dict[str, losses.Loss]:
         "SmoothedTargets": (inner,),
         "D2L": (inner, 10),
     }
-    kinds = {name: getattr(losses, name) for name in losses.__all__ if name != "Loss"}
-    return {
-        name: kind(*given.get(name, ()))
-        for name, kind in kinds.items()
-        if isinstance(kind, type) and issubclass(kind, losses.Loss)
-    }
+    named = {name: getattr(losses, name) for name in losses.__all__ if name != "Loss"}
+    kinds = {name: kind for name, kind in named.items() if isinstance(kind, type)}
+    return {name: kind(*given.get(name, ())) for name, kind in kinds.items() if issubclass(kind, losses.Loss)}
 
 
 def _of_loss(loss: nn.Module, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,11 +85,12 @@ def check_losses(device: torch.device) -> Check:
         here = _of_loss(loss.to(device), logits.float().to(device), labels.to(device))
         apart[name] = float(np.max(list(map(_apart, here, reference))))  # NaN, where either is
     worst = list(apart)[int(np.argmax(list(apart.values())))]
-    return Check(
-        f"{len(apart)} losses and gradients against float64 on the CPU",
-        all(value <= LOSS_TOLERANCE for value in apart.values()),
-        f"furthest {worst}, {apart[worst]:.1e} apart, {LOSS_TOLERANCE:.0e} allowed",
-    )
+    name = f"{len(apart)} losses and gradients against float64 on the CPU"
+    return _held(name, apart[worst], LOSS_TOLERANCE, f"furthest {worst},")
+
+
+def _held(name: str, apart: float, allowed: float, of: str) -> Check:
+    return Check(name, apart <= allowed, f"{of} {apart:.1e} apart, {allowed:.0e} allowed")
 
 
 def _network() -> nn.Module:
@@ -128,11 +123,7 @@ def check_step(device: torch.device) -> Check:
     model = _network().to(device).to(memory_format=torch.channels_last)
     batch = images.to(device).contiguous(memory_format=torch.channels_last)
     apart = _apart(_step(model, batch, labels.to(device), fused=True), reference)
-    return Check(
-        "one training step against float64 on the CPU",
-        apart <= STEP_TOLERANCE,
-        f"changes of weights {apart:.1e} apart, {STEP_TOLERANCE:.0e} allowed",
-    )
+    return _held("one training step against float64 on the CPU", apart, STEP_TOLERANCE, "changes of weights")
 
 
 @torch.no_grad()
@@ -142,12 +133,8 @@ def check_bfloat16(device: torch.device) -> Check:
     reference = model(images)
     with torch.autocast(device.type, dtype=torch.bfloat16):
         logits = model(images)
-    apart = _apart(logits, reference)
-    return Check(
-        "bfloat16 against float32",
-        logits.dtype == torch.bfloat16 and apart <= BFLOAT16_TOLERANCE,
-        f"logits {apart:.1e} apart, {BFLOAT16_TOLERANCE:.0e} allowed",
-    )
+    check = _held("bfloat16 against float32", _apart(logits, reference), BFLOAT16_TOLERANCE, "logits")
+    return check._replace(passed=check.passed and logits.dtype == torch.bfloat16)
 
 
 def check_compile(device: torch.device) -> Check:
@@ -158,12 +145,8 @@ def check_compile(device: torch.device) -> Check:
     started = time.perf_counter()
     compiled.forward = torch.compile(compiled.forward)
     apart = _apart(_step(compiled, images, labels, fused=True), reference)
-    return Check(
-        "torch.compile against eager",
-        apart <= COMPILE_TOLERANCE,
-        f"changes of weights {apart:.1e} apart, {COMPILE_TOLERANCE:.0e} allowed; "
-        f"{time.perf_counter() - started:.0f} s to compile",
-    )
+    check = _held("torch.compile against eager", apart, COMPILE_TOLERANCE, "changes of weights")
+    return check._replace(numbers=f"{check.numbers}; {time.perf_counter() - started:.0f} s to compile")
 
 
 def check_replicates(device: torch.device) -> Check:
@@ -171,18 +154,13 @@ def check_replicates(device: torch.device) -> Check:
     config = RunConfig.preset("digits", "sl", "symmetric-0.4", profile="smoke", embedding=0)
     short = config.optimisation.model_copy(update={"epochs": 1, "milestones": ()})
     config = config.model_copy(update={"optimisation": short})
-    together = train_replicates(config, [0, 1], device)
     apart = []
-    for record in together:
+    for record in train_replicates(config, [0, 1], device):
         with tempfile.TemporaryDirectory() as folder:
-            own = train(record.config, device, checkpoints=folder, progress=False)
-        alone, loss = own.epochs[0].train_loss, record.epochs[0].train_loss
-        apart.append(abs(loss - alone) / alone)
-    return Check(
-        "two seeds together against one by one",
-        max(apart) <= REPLICATES_TOLERANCE,
-        f"mean losses of an epoch {max(apart):.1e} apart, {REPLICATES_TOLERANCE:.0e} allowed",
-    )
+            alone = train(record.config, device, checkpoints=folder, progress=False).epochs[0].train_loss
+        apart.append(abs(record.epochs[0].train_loss - alone) / alone)
+    name = "two seeds together against one by one"
+    return _held(name, max(apart), REPLICATES_TOLERANCE, "mean losses of an epoch")
 
 
 def check_throughput(device: torch.device) -> Check:
@@ -190,15 +168,8 @@ def check_throughput(device: torch.device) -> Check:
     size, batches = SIZES["cifar10"], 4 if device.type == "cpu" else 100
     pixels = np.random.default_rng(0).integers(256, size=(batches * _BATCH, *size.side, 3), dtype=np.uint8)
     images, labels = torch.from_numpy(pixels), torch.arange(batches * _BATCH) % 10
-    data = ImageData(
-        name="cifar10",
-        classes=tuple(map(str, range(10))),
-        source="drawn at random",
-        train_images=images,
-        train_labels=labels,
-        test_images=images[:_BATCH],
-        test_labels=labels[:_BATCH],
-    )
+    splits = images, labels, images[:_BATCH], labels[:_BATCH]
+    data = ImageData("cifar10", *splits, classes=tuple(map(str, range(10))), source="drawn at random")
     config = RunConfig.preset("cifar10", "sl", profile="full", model={"name": "cnn8", "width": 0.25})
     run = Run(prepare(config, device, data=data), device)
     run.train_epoch(0)
@@ -226,12 +197,8 @@ CHECKS: dict[str, Callable[[torch.device], Check]] = {
 def self_check(device: str | torch.device = "auto", compiling: bool = True) -> Iterator[Check]:
     """Yield the outcome of each of `CHECKS` on a device; one that raises an error has not held.
 
-    Parameters
-    ----------
-    device : str or torch.device
-        See `sce_lib.experiments.training.resolve_device`.
-    compiling : bool
-        Whether torch.compile is tried too, which takes longer than the rest together.
+    `device` is as `sce_lib.experiments.training.resolve_device` takes it; `compiling` tells whether
+    torch.compile is tried too, which takes longer than the rest together.
 
     Raises
     ------

@@ -111,12 +111,7 @@ def cnn8(
     """Return the 8-layer CNN of §3.2, §5.1 and §5.2 (CIFAR-10): six convolutions and two dense layers.
 
     Convolutions 64, 64, pool, 128, 128, pool, 196, 196, pool, then dense 256 and dense K; each layer but the
-    last is followed by BatchNorm and ReLU. 1,639,794 parameters at 3×32×32 and K = 10.
-
-    Parameters
-    ----------
-    num_classes, in_channels, image_size, width, generator
-        See `cnn4`.
+    last is followed by BatchNorm and ReLU. Parameters as `cnn4`'s.
 
     Examples
     --------

@@ -81,13 +81,9 @@ def resnet44(
 ) -> nn.Module:
     """Return the ResNet-44 of §5.2 (CIFAR-100): pre-activation, three stages of 7 blocks.
 
-    Channels are 16, 32 and 64. Convolutions and the two 1×1 projections have biases. 668,676 parameters for
-    3 image channels and K = 100.
+    Channels are 16, 32 and 64. Convolutions and the two 1×1 projections have biases.
 
-    Parameters
-    ----------
-    num_classes, in_channels, image_size, width, generator
-        See `cnn4`. The network does not depend on `image_size`: the last stage is pooled whatever its sides.
+    Parameters as `cnn4`'s; nothing depends on `image_size`: the last stage is pooled whatever its sides.
 
     Examples
     --------
@@ -108,7 +104,7 @@ def resnet50(
     pretrained: bool | str | Path = False,
     generator: torch.Generator | None = None,
 ) -> nn.Module:
-    """Return torchvision's ResNet-50, the network of §5.3 (Clothing1M).
+    """Return torchvision's ResNet-50, the network of §5.3 (Clothing1M); without torchvision an `ImportError`.
 
     Parameters
     ----------
@@ -119,16 +115,12 @@ def resnet50(
         Factor on the bottlenecks' inner channels, as in torchvision's Wide ResNets; the outer ones stay.
     pretrained : bool or path
         ImageNet weights for all but the classifier: ``True`` for torchvision's (IMAGENET1K_V1, downloaded
-        once into torch's own cache), or a file of such a state dict.
+        once into torch's own cache), or a file of such a state dict; for 3 channels at width 1.
 
     Raises
     ------
-    ValueError, FileNotFoundError
-        For pretrained weights at another width or channel count, a file that is not ResNet-50's, or none.
-    RuntimeError
-        Where the weights cannot be downloaded; the message says why and what to do.
-    ImportError
-        Where torchvision is not installed, or does not fit the torch that is.
+    ValueError, FileNotFoundError, RuntimeError
+        For weights that do not fit, a file that is not there, and a download that fails.
 
     Examples
     --------
@@ -138,16 +130,14 @@ def resnet50(
     """
     check_shape(num_classes, in_channels, image_size, width)
     if pretrained and (in_channels != 3 or width != 1):
-        raise ValueError(
-            f"pretrained weights are for 3 channels at width 1, not {in_channels} at width {width}"
-        )
+        given = f"{in_channels} at width {width}"
+        raise ValueError(f"pretrained weights are for 3 channels at width 1, not {given}")
     try:
         from sce_lib.models.torchvision_resnet import ResNet50, imagenet_weights, load_backbone
     except (ImportError, RuntimeError) as error:
-        raise ImportError(
-            f"resnet50 is torchvision's, which cannot be imported here ({error}): pip install "
-            "'sce-lib[data]', in the version that belongs to this torch"
-        ) from error
+        install = "pip install 'sce-lib[data]', in the version that belongs to this torch"
+        why = f"which cannot be imported here ({error}): {install}"
+        raise ImportError(f"resnet50 is torchvision's, {why}") from error
     with torch.random.fork_rng(devices=[]):
         model = ResNet50(num_classes, in_channels, width)
     if pretrained:

@@ -44,10 +44,8 @@ def imagenet_weights(source: bool | str | Path) -> dict[str, Tensor]:
         try:
             return torchvision.models.ResNet50_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
         except (OSError, RuntimeError) as error:
-            reason = getattr(error, "reason", error)
-            raise RuntimeError(
-                f"resnet50's ImageNet weights could not be downloaded ({reason}): {instead}"
-            ) from error
+            failed = f"could not be downloaded ({getattr(error, 'reason', error)})"
+            raise RuntimeError(f"resnet50's ImageNet weights {failed}: {instead}") from error
     path = Path(str(source)).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"no file of resnet50 weights at {path}: {instead}")

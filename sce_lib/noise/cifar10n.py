@@ -22,10 +22,7 @@ _COUNTS, _PAIRS = (Path(__file__).with_name(f"cifar10n_{name}.csv") for name in 
 def cifar10n_counts(kind: str) -> Integers:
     """Return how many of CIFAR-10's 50,000 training images of class i people called j, (10, 10).
 
-    Parameters
-    ----------
-    kind : str
-        One of `CIFAR10N`; another is a `ValueError`.
+    The kind is one of `CIFAR10N`.
 
     Examples
     --------
@@ -39,12 +36,7 @@ def cifar10n_counts(kind: str) -> Integers:
 
 
 def cifar10n_agreement(first: str, second: str) -> Agreement:
-    """Return how often two of the three people are wrong about the same image.
-
-    Parameters
-    ----------
-    first, second : str
-        Two of ``"random_label1"`` to ``3``, in this order; another pair is a `ValueError`.
+    """Return how often two of the three people, ``"random_label1"`` to ``3`` in order, are wrong together.
 
     Examples
     --------

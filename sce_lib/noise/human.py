@@ -3,16 +3,12 @@
 import _codecs
 import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy._core.multiarray import _reconstruct
-from numpy.typing import ArrayLike
 
 from sce_lib.noise.labels import NoisyLabels, check_labels
-
-if TYPE_CHECKING:
-    import torch
 
 # What a pickled numpy array of integers is made of, beyond the tensors and plain containers that torch reads
 # anyway. numpy 2 moved `numpy.core`; files of either age are read.
@@ -36,10 +32,8 @@ def _read(path: Path) -> dict[str, Any]:
         with torch.serialization.safe_globals(_ALLOWED):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{path} was refused: it is no file of label arrays, or holds other objects, which could run "
-            f"code when read; {_SOURCE}"
-        ) from error
+        why = "it is no file of label arrays, or holds other objects, which could run code when read"
+        raise ValueError(f"{path} was refused: {why}; {_SOURCE}") from error
     except Exception as error:
         raise ValueError(f"{path} is damaged or no torch file ({type(error).__name__}); {_SOURCE}") from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
@@ -59,9 +53,7 @@ def _checked(what: str, labels: Any, num_classes: int) -> Any:
         raise ValueError(f"{what}: {error}") from None
 
 
-def load_human_labels(
-    path: str | Path, kind: str, clean: Any = None, index: "ArrayLike | torch.Tensor | None" = None
-) -> NoisyLabels:
+def load_human_labels(path: str | Path, kind: str, clean: Any = None, index: Any = None) -> NoisyLabels:
     """Return the labels that people gave to CIFAR-10's or CIFAR-100's training images.
 
     `requested` is what the whole file realises, `realised` what the images used do.
@@ -82,10 +74,8 @@ def load_human_labels(
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is damaged, refused, lacks `kind`, or does not belong to `clean`.
+    FileNotFoundError, ValueError
+        If there is no such file; if it is damaged, refused, lacks `kind`, or does not belong to `clean`.
 
     Examples
     --------
@@ -103,9 +93,8 @@ def load_human_labels(
     content = _read(path)
     kinds = [key for key in content if "clean" not in key and _clean_key(key) in content]
     if kind not in kinds:
-        raise ValueError(
-            f"there are no human labels {kind!r} in {path.name}; it has {', '.join(kinds) or 'none'}"
-        )
+        known = ", ".join(kinds) or "none"
+        raise ValueError(f"there are no human labels {kind!r} in {path.name}; it has {known}")
     any_class = np.iinfo(np.int64).max
     true, noisy = (_checked(f"{key} in {path}", content[key], any_class) for key in (_clean_key(kind), kind))
     if len(true) != len(noisy) or not len(true):
@@ -115,15 +104,12 @@ def load_human_labels(
     if index is not None:
         rows = _checked(f"index into {len(true)} human labels", index, len(true))
         true, noisy = true[rows], noisy[rows]
-    if clean is None:
-        clean = true
+    clean = true if clean is None else clean
     given = check_labels(clean, num_classes)
     if len(given) != len(true):
         raise ValueError(f"{len(given)} labels given, {len(true)} in {path.name}: another data set or split")
     for i in np.flatnonzero(given != true)[:1]:
-        raise ValueError(
-            f"the label at index {i} is {given[i]}, but {path.name} has {true[i]} as the clean one: "
-            "another data set, or not in the official order"
-        )
+        label = f"the label at index {i} is {given[i]}, but {path.name} has {true[i]} as the clean one"
+        raise ValueError(f"{label}: another data set, or not in the official order")
     requested = np.where(np.isnan(whole.realised), np.eye(num_classes), whole.realised)
     return NoisyLabels.of(clean, noisy, num_classes, requested)

@@ -46,17 +46,10 @@ class NoisyLabels:
 
     @classmethod
     def of(cls, clean: Any, labels: Any, num_classes: int, requested: ArrayLike | None = None) -> Self:
-        """Put labels that are noisy already beside the clean ones.
+        """Put labels that are noisy already beside the clean ones, as `realised_matrix` takes both.
 
-        Parameters
-        ----------
-        clean, labels, num_classes
-            See `realised_matrix`; the result is of the type of `clean`.
-        requested : array_like (K, K), optional
-            The transition matrix behind the noise, where it is known.
+        The result is of the type of `clean`; `requested` is the noise's transition matrix, where it is known.
 
-        Examples
-        --------
         >>> NoisyLabels.of([0, 1, 1], [0, 1, 0], num_classes=2).flipped.tolist()
         [False, False, True]
         """
@@ -94,9 +87,7 @@ class NoisyLabels:
 
 
 def transition_from_counts(counts: ArrayLike) -> Matrix:
-    """Return the transition matrix that a table of counts estimates: each row over its sum.
-
-    A row without any count is NaN: nothing is known of that class.
+    """Return the transition matrix that counts estimate: each row over its sum, NaN where that is 0.
 
     Parameters
     ----------
@@ -139,8 +130,6 @@ def realised_matrix(clean: Any, labels: Any, num_classes: int) -> Matrix:
 def count_labels(clean: Any, labels: Any, num_classes: int) -> Integers:
     """Return how many samples of true class i bear label j, (K, K); arguments as `realised_matrix`.
 
-    Examples
-    --------
     >>> count_labels([0, 0, 1, 1], [0, 1, 1, 1], 2).tolist()
     [[1, 1], [0, 2]]
     """
@@ -197,10 +186,8 @@ def corrupt(labels: Any, matrix: ArrayLike, seed: int, exact: bool = True) -> No
     ----------
     labels : ndarray or Tensor of int (N,)
         Clean class indices in [0, K). They are not changed; the result is of their type, dtype and device.
-    matrix : array_like (K, K)
-        Rows sum to 1.
-    seed : int
-        Seed of the flips. Global random state is neither read nor moved.
+    matrix, seed : array_like (K, K) and int
+        The transition matrix; the seed of the flips. Global random state is neither read nor moved.
     exact : bool
         In each class exactly the rounded count is flipped, and each destination gets its share rounded up
         or down (largest remainders first, ties by lot), so that every entry of the realised matrix is

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 Matrix = NDArray[np.float64]
 Variant = Literal["paper", "released"]
 Groups = Sequence[Sequence[int]]
+Pairs = Mapping[int, int] | Mapping[str, str]
 
 # Whose label becomes whose, in words at `asymmetric_matrix`. MNIST and CIFAR-10: §5, "Noise setting".
 # Fashion-MNIST is not in the paper; its map is the one that GCE was published with (Zhang and Sabuncu, 2018).
@@ -44,7 +45,6 @@ CIFAR100_SUPERCLASSES: dict[str, tuple[int, ...]] = {
     "vehicles_2": (41, 69, 81, 85, 89),
 }
 
-
 _BLOCKS_OF_FIVE = tuple(tuple(range(start, start + 5)) for start in range(0, 100, 5))
 
 # Which classes are alike, where two of each group are to swap. Tiny-ImageNet's neighbouring WordNet ids are
@@ -63,8 +63,6 @@ ROW_SUM_TOLERANCE = 1e-6
 def check_rate(rate: float) -> float:
     """Return a noise rate as a float, or say in a ValueError why it is none.
 
-    Examples
-    --------
     >>> check_rate(1.2)
     Traceback (most recent call last):
         ...
@@ -94,12 +92,7 @@ def check_num_classes(num_classes: int, at_least: int = 2) -> int:
 
 
 def check_matrix(matrix: ArrayLike | Any) -> Matrix:
-    """Return a transition matrix, an array or a tensor, as float64 numpy.
-
-    Raises
-    ------
-    ValueError
-        If it is not square, has an entry that is negative or not finite, or a row that does not sum to 1.
+    """Return a transition matrix, an array or a tensor, as float64 numpy, or name the entry or row at fault.
 
     Examples
     --------
@@ -121,10 +114,8 @@ def check_matrix(matrix: ArrayLike | Any) -> Matrix:
         raise ValueError(f"entry [{i}, {j}] of the transition matrix is {T[i, j]}, not a probability")
     sums = T.sum(axis=1)
     for i in np.flatnonzero(abs(sums - 1) > ROW_SUM_TOLERANCE)[:1]:
-        raise ValueError(
-            f"row {i} of the transition matrix sums to {sums[i]:.6g}, not to 1; "
-            "T[i, j] = P(noisy = j | clean = i)"
-        )
+        row = f"row {i} of the transition matrix sums to {sums[i]:.6g}, not to 1"
+        raise ValueError(f"{row}; T[i, j] = P(noisy = j | clean = i)")
     return T
 
 
@@ -178,19 +169,12 @@ def _released_rates(num_classes: int, rate: float, class_counts: ArrayLike | Non
     # Rounded first, since 0.29 * 100 is 28.999999999999996.
     flips = int(np.round(rate * counts.sum(), 6)) // num_classes
     for i in np.flatnonzero(counts < flips)[:1]:
-        raise ValueError(
-            f"the released symmetric noise flips {flips} labels in every class, but class {i} has "
-            f"{counts[i]}; lower the rate or use variant='paper'"
-        )
+        given = f"{flips} labels in every class, but class {i} has {counts[i]}"
+        raise ValueError(f"the released symmetric noise flips {given}; lower the rate or use variant='paper'")
     return flips / np.maximum(counts, 1)
 
 
-def pair_matrix(
-    num_classes: int,
-    pairs: Mapping[int, int] | Mapping[str, str],
-    rate: float,
-    classes: Sequence[str] | None = None,
-) -> Matrix:
+def pair_matrix(num_classes: int, pairs: Pairs, rate: float, classes: Sequence[str] | None = None) -> Matrix:
     """Return noise that takes each of some classes for one other: asymmetric noise, §5.
 
     Parameters
@@ -257,9 +241,8 @@ def swap_matrix(groups: Groups, rate: float, seed: int = 0) -> Matrix:
     rng = generator_from(seed)
     members = sorted(member for group in groups for member in group)
     if members != list(range(len(members))) or any(len(group) < 2 for group in groups):
-        raise ValueError(
-            "groups part the classes 0..K-1, each class in one group and at least two classes in a group"
-        )
+        parted = "each class in one group and at least two classes in a group"
+        raise ValueError(f"groups part the classes 0..K-1, {parted}")
     pairs: dict[int, int] = {}
     for group in groups:
         i, j = (int(k) for k in rng.choice(np.asarray(group), size=2, replace=False))
@@ -302,8 +285,8 @@ def asymmetric_matrix(
         ``exact=False``); elsewhere it rounds each class's count of flips down.
     seed : int
         Chooses the classes that swap, where they are chosen at random.
-    groups : sequence of sequences of int, optional
-        Superclasses of your own, see `swap_matrix`.
+    groups
+        See `swap_matrix`: superclasses of your own.
 
     Examples
     --------
@@ -321,8 +304,6 @@ def asymmetric_matrix(
     if groups is not None:
         return swap_matrix(groups, rate, seed)
     if dataset not in PAIRS:
-        raise ValueError(
-            f"no asymmetric noise is defined for {dataset!r}, only for {', '.join([*PAIRS, *GROUPS])}; "
-            "give groups of classes, or use pair_matrix"
-        )
+        known = f"only for {', '.join([*PAIRS, *GROUPS])}; give groups of classes, or use pair_matrix"
+        raise ValueError(f"no asymmetric noise is defined for {dataset!r}, {known}")
     return pair_matrix(10, PAIRS[dataset], rate)

@@ -30,7 +30,7 @@ class NoiseReport:
     largest_deviation : float
         The largest ``|realised - requested|``, over the classes that have samples.
     sha256 : str
-        Hash of the noisy labels: two sets are the same where it is.
+        Hash of the noisy labels.
     """
 
     num_labels: int
@@ -154,17 +154,15 @@ def total_variation(first: Matrix, second: Matrix) -> Matrix:
 class Agreement:
     """How often two people are wrong about the same image, and how often their matrices alone would have it.
 
-    Where the labels of two people depend on an image's class and on nothing else that they share, they err
-    independently of each other within a class. What goes beyond that is the image's doing, or that of
-    something else in common.
+    Where the labels of two people depend on an image's class alone, they err independently of each other
+    within a class. What goes beyond that is the doing of the image, or of something else in common.
 
     Parameters
     ----------
     first, second : ndarray of int (K, K)
         How many images of true class i were given label j by each.
     both_wrong, same_wrong : ndarray of int (K,)
-        Images of each class that both mislabel, and those that they give the same wrong label. Counts that
-        cannot be, or are not of the same images, are refused.
+        Images of each class that both mislabel, and those that they give the same wrong label.
 
     Examples
     --------
@@ -208,9 +206,7 @@ class Agreement:
 
 
 def agreement(first: NoisyLabels, second: NoisyLabels) -> Agreement:
-    """Return how often two sets of labels of the same images are wrong together.
-
-    A `ValueError` says so if they are not of the same images: if their clean labels differ.
+    """Return how often two sets of labels of the same images, by their clean labels, are wrong together.
 
     Examples
     --------
@@ -235,18 +231,16 @@ def agreement(first: NoisyLabels, second: NoisyLabels) -> Agreement:
 
 
 def export(noisy: NoisyLabels, path: str | Path) -> Path:
-    """Write labels and flips to a file, whole or not at all, and return its path.
+    """Write labels and flips, in their order, to a file, whole or not at all; return its path.
 
-    Sample i of the file is sample i of the labels, and the same labels give the same bytes.
+    The same labels give the same bytes.
 
     Parameters
     ----------
-    noisy : NoisyLabels
-        What to write.
-    path : path
+    noisy, path : NoisyLabels and path
         ``.csv``: a header and the columns index, clean, noisy, flipped (0 or 1). ``.npz``: arrays ``clean``,
         ``noisy`` (int64), ``flipped`` (bool), ``requested``, ``realised`` (float64), ``sha256``; read it with
-        ``numpy.load``. Another suffix is a `ValueError`.
+        ``numpy.load``.
 
     Examples
     --------

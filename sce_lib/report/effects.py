@@ -5,7 +5,7 @@ changed.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,8 @@ from scipy import stats
 
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.config.factors import FACTORS, is_changed
-from sce_lib.experiments.ledger import MissingRuns, RunRecord, require_same_images, select
-from sce_lib.report.claims.evidence import Evidence
+from sce_lib.experiments.ledger import RunRecord, require_same_images, select
+from sce_lib.report.claims.evidence import Evidence, where_run
 from sce_lib.report.claims.quantities import SINGLE_FACTORS, applicable, effect, last_under
 from sce_lib.report.numbers import with_range
 
@@ -58,8 +58,7 @@ def change_of(config: RunConfig) -> str:
     raise ValueError(f"{config.run_id} is not the paper's preset with at most one detail changed")
 
 
-@dataclass(frozen=True)
-class Pooled:
+class Pooled(NamedTuple):
     """How far runs lie apart that differ in their seed alone: one deviation from several settings.
 
     Parameters
@@ -86,11 +85,10 @@ def pooled_deviation(records: Iterable[RunRecord]) -> Pooled | None:
         if record.config.noise.noise_seed is None:
             setting = record.config.model_copy(update={"seed": 0})
             settings.setdefault(setting, []).append(100 * record.last_accuracy)
-    several = [np.array(values) for values in settings.values() if len(values) > 1]
-    degrees = sum(len(values) - 1 for values in several)
+    degrees = sum(len(values) - 1 for values in settings.values())
     if not degrees:
         return None
-    squares = sum(((values - values.mean()) ** 2).sum() for values in several)
+    squares = sum(((np.array(ends) - np.mean(ends)) ** 2).sum() for ends in settings.values())
     return Pooled(float(np.sqrt(squares / degrees)), degrees)
 
 
@@ -120,18 +118,15 @@ def interval(points: Sequence[float], pooled: Pooled | None) -> tuple[float, flo
 def effects(records: Sequence[RunRecord]) -> pd.DataFrame:
     """Return a row a change, method and noise that have runs: what it adds to the last accuracy, in points.
 
+    Columns `change` (a key of `FACTORS`, or ``"best-epoch"``: what the best epoch adds, on the images
+    looked at each epoch), `method`, `noise`, `effect` (mean over seeds), `low` and `high` (from
+    `interval`; the pooled deviation is of the same noise), `seeds` (pairs of runs), and `pooled`, whether
+    the interval is from the pooled deviation.
+
     Parameters
     ----------
     records : sequence of RunRecord
         Runs of one data set at one scale, with nothing or one detail changed.
-
-    Returns
-    -------
-    DataFrame
-        Columns `change` (a key of `FACTORS`, or ``"best-epoch"``: what the best epoch adds, on the images
-        looked at each epoch), `method`, `noise`, `effect` (mean over seeds), `low` and `high` (from
-        `interval`; the pooled deviation is of the same noise), `seeds` (pairs of runs), and `pooled`, whether
-        the interval is from the pooled deviation.
 
     Examples
     --------
@@ -144,10 +139,10 @@ def effects(records: Sequence[RunRecord]) -> pd.DataFrame:
         for method in dict.fromkeys(record.config.method.name for record in here):
             evidence = Evidence(select(here, method=method), noise)
             for name in CHANGES:
-                points = _points(evidence, name, method)
+                points = 100 * where_run(_added, evidence, name, method)
                 if len(points):
                     scale = None if name == BEST_EPOCH else pooled
-                    rows.append({"change": name, "method": method, "noise": noise} | _row(points, scale))
+                    rows.append([name, method, noise, *_measured(points, scale)])
     return pd.DataFrame(rows, columns=["change", "method", "noise", *_MEASURED])
 
 
@@ -161,53 +156,33 @@ def leads(records: Sequence[RunRecord]) -> pd.DataFrame:
     for noise, here in _by_noise(records).items():
         pooled, evidence = pooled_deviation(here), Evidence(here, noise)
         for name in (None, *SINGLE_FACTORS, "released"):
-            try:
-                base = name if name in (*applicable(evidence, "ce"), "released") else None
-                points = 100 * (last_under(evidence, name, "sl") - last_under(evidence, base, "ce")).dropna()
-            except MissingRuns:
-                continue
+            points = 100 * where_run(_lead, evidence, name)
             if len(points):
-                rows.append({"change": name or NOTHING, "noise": noise} | _row(points, pooled))
+                rows.append([name or NOTHING, noise, *_measured(points, pooled)])
     return pd.DataFrame(rows, columns=["change", "noise", *_MEASURED])
 
 
 def spreads(records: Sequence[RunRecord]) -> pd.DataFrame:
     """Return how far seeds lie apart, noise redrawn for each or drawn once for all, in points.
 
-    Returns
-    -------
-    DataFrame
-        A row a method and noise that have several seeds of both: `redrawn` and `one_draw` (standard
-        deviations of the last accuracy), `redrawn_seeds` and `one_draw_seeds`.
+    A row a method and noise that have several seeds of both: `redrawn` and `one_draw` (standard deviations of
+    the last accuracy), `redrawn_seeds` and `one_draw_seeds`.
     """
     rows = []
     for noise, here in _by_noise(records).items():
         evidence = Evidence(here, noise)
         for method in ("ce", "sl"):
-            try:
-                redrawn, fixed = (100 * last_under(evidence, name, method) for name in (None, "one-draw"))
-            except MissingRuns:
-                continue
-            if min(len(redrawn), len(fixed)) > 1:
-                rows.append(
-                    {
-                        **{"method": method, "noise": noise},
-                        **{"redrawn": redrawn.std(), "one_draw": fixed.std()},
-                        **{"redrawn_seeds": len(redrawn), "one_draw_seeds": len(fixed)},
-                    }
-                )
-    return pd.DataFrame(
-        rows, columns=["method", "noise", "redrawn", "one_draw", "redrawn_seeds", "one_draw_seeds"]
-    )
+            both = [100 * where_run(last_under, evidence, name, method) for name in (None, "one-draw")]
+            if min(map(len, both)) > 1:
+                rows.append([method, noise, *(ends.std() for ends in both), *map(len, both)])
+    columns = ["method", "noise", "redrawn", "one_draw", "redrawn_seeds", "one_draw_seeds"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """Return effects as a reader wants them: a row a change, the largest first, a column a method and noise.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From `effects` or `leads`.
+    `table` is from `effects` or `leads`.
     """
     columns = [name for name in ("method", "noise") if name in table]
     rows = table[["effect", "low", "high"]].to_numpy(dtype=float)
@@ -218,24 +193,13 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def coverage(configs: Sequence[RunConfig], records: Sequence[RunRecord]) -> pd.DataFrame:
-    """Return how many of the runs that are asked for are there: a row a change, a column a noise.
-
-    Parameters
-    ----------
-    configs : sequence of RunConfig
-        The runs that are asked for, of one data set.
-    records : sequence of RunRecord
-        Those that are there.
-    """
+    """Return how many of the runs asked for, of one data set, are there: a row a change, a column a noise."""
     there = {record.config for record in records}
-    asked = pd.DataFrame(
-        [(title(change_of(config)), config.noise.slug, config in there) for config in configs],
-        columns=["change", "noise", "there"],
-    )
-    cells = asked.groupby(["change", "noise"], sort=False)["there"].agg(["sum", "size"])
+    asked = [(title(change_of(config)), config.noise.slug, config in there) for config in configs]
+    table = pd.DataFrame(asked, columns=["change", "noise", "there"])
+    cells = table.groupby(["change", "noise"], sort=False)["there"].agg(["sum", "size"])
     told = cells["sum"].astype(str) + " of " + cells["size"].astype(str)
-    table = told.unstack("noise").loc[asked["change"].unique()]
-    return table.rename_axis(index=None).fillna("–")
+    return told.unstack("noise").loc[table["change"].unique()].rename_axis(index=None).fillna("–")
 
 
 def _by_noise(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
@@ -245,21 +209,19 @@ def _by_noise(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
     return {noise: select(records, noise=noise) for noise in noises}
 
 
-def _points(evidence: Evidence, name: str, method: str) -> pd.Series:
+def _added(evidence: Evidence, name: str, method: str) -> pd.Series:
+    """Return what a change, or the best epoch, adds to the last accuracy of a method."""
     if name == BEST_EPOCH:
         runs = evidence.under(None).records
-        return pd.Series({run.config.seed: 100 * run.oracle_gain for run in runs}, dtype=float)
-    try:
-        return 100 * effect(evidence, name, method).dropna()
-    except MissingRuns:
-        return pd.Series(dtype=float)
+        return pd.Series({run.config.seed: run.oracle_gain for run in runs}, dtype=float)
+    return effect(evidence, name, method)
 
 
-def _row(points: pd.Series, pooled: Pooled | None) -> dict[str, object]:
-    low, high = interval(points.tolist(), pooled)
+def _lead(evidence: Evidence, name: str | None) -> pd.Series:
+    base = name if name in (*applicable(evidence, "ce"), "released") else None
+    return last_under(evidence, name, "sl") - last_under(evidence, base, "ce")
+
+
+def _measured(points: pd.Series, pooled: Pooled | None) -> list[object]:
     from_pool = len(points) == 1 and pooled is not None
-    return {
-        "effect": points.mean(),
-        **{"low": low, "high": high},
-        **{"seeds": len(points), "pooled": from_pool},
-    }
+    return [points.mean(), *interval(points.tolist(), pooled), len(points), from_pool]

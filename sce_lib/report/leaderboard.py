@@ -22,21 +22,17 @@ KEYS = [
 def leaderboard(records: Iterable[RunRecord]) -> pd.DataFrame:
     """Return a row a setting: accuracies in per cent over its seeds, and the paper's where it has one.
 
+    `KEYS`, where `method` is the name that `RunConfig.preset` takes, and `changes` what differs from that
+    preset in words (``"β 0.5, A −8"``), nothing for most. `seeds`: how many. `last`: of all test images
+    after the last epoch; `best`: the best epoch's, an oracle's choice, of the images looked at each
+    epoch; each as mean, `_low` and `_high`. `paper`, `paper_std` and `difference` (`last` less `paper`,
+    in points): for presets of the section that the paper's table is made with, and not of a part of
+    Clothing1M. `runs`: their ids.
+
     Parameters
     ----------
     records : iterable of RunRecord
         Runs of any data sets, protocols, sections and profiles; no two of these are mixed in a row.
-
-    Returns
-    -------
-    DataFrame
-        `KEYS`, where `method` is the name that `RunConfig.preset` takes, and `changes` what differs from that
-        preset in words (``"β 0.5, A −8"``), nothing for most. `seeds`: how many. `last`: of all test images
-        after the last epoch; `best`: the best epoch's, an oracle's choice, of the images looked at each
-        epoch; each as mean, `_low` and `_high`. `paper`, `paper_std` and `difference` (`last` less `paper`,
-        in points): for presets of the section that the paper's table is made with, and not of a part of
-        Clothing1M.
-        `runs`: their ids.
 
     Examples
     --------
@@ -47,41 +43,28 @@ def leaderboard(records: Iterable[RunRecord]) -> pd.DataFrame:
     for record in records:
         config, made = record.config.model_copy(update={"seed": 0}), record.provenance
         rows.setdefault((config, made.fingerprint, made.train_images), []).append(record)
-    table = pd.DataFrame([_row(_setting(of[0]), of) for of in rows.values()])
+    table = pd.DataFrame([_row(of) for of in rows.values()])
     return table if table.empty else table.sort_values(KEYS, ignore_index=True)
 
 
-def _setting(record: RunRecord) -> dict[str, Any]:
-    """Return `KEYS` of a record but for the source: the same images may lie in trees of two kinds."""
-    config, made = record.config, record.provenance
-    return {
-        **{"dataset": config.dataset, "fingerprint": made.fingerprint, "protocol": config.protocol},
-        **{"section": config.section, "profile": config.profile, "train_images": made.train_images},
-        **{"model": config.model.name, "width": config.model.width},
-        **{"epochs": config.optimisation.epochs, "method": config.method.slug, "changes": config.changes},
-        "noise": config.noise.slug,
-    }
-
-
-def _row(setting: dict[str, Any], records: list[RunRecord]) -> dict[str, Any]:
-    setting = setting | {"source": " or ".join(sorted({record.provenance.source for record in records}))}
-    last = 100 * np.array([record.last_accuracy for record in records])
-    best = 100 * np.array([record.best_accuracy for record in records])
-    reported = _reported(setting)
-    return {key: setting[key] for key in KEYS} | {
-        "seeds": len(records),
-        **{"last": last.mean(), "last_low": last.min(), "last_high": last.max()},
-        **{"best": best.mean(), "best_low": best.min(), "best_high": best.max()},
-        "paper": reported.mean if reported else np.nan,
-        "paper_std": reported.std if reported and reported.std is not None else np.nan,
-        "difference": last.mean() - reported.mean if reported else np.nan,
-        "runs": " ".join(sorted(record.run_id for record in records)),
-    }
-
-
-def _reported(setting: dict[str, Any]) -> published.Reported | None:
-    """Return what the paper reports for a setting; nothing for one that its table is not made with."""
-    if setting["changes"] or setting["source"] == SOURCE_OF_A_PART:
-        return None
-    cell = published.reported(setting["dataset"], setting["method"], setting["noise"])
-    return cell if cell and _SECTION_OF_TABLE[cell.table] == setting["section"] else None
+def _row(records: list[RunRecord]) -> dict[str, Any]:
+    config, made = records[0].config, records[0].provenance
+    # The same images may lie in trees of two kinds.
+    source = " or ".join(sorted({record.provenance.source for record in records}))
+    setting = [
+        *(config.dataset, source, made.fingerprint, config.protocol, config.section, config.profile),
+        *(made.train_images, config.model.name, config.model.width, config.optimisation.epochs),
+        *(config.method.slug, config.changes, config.noise.slug),
+    ]
+    row: dict[str, Any] = dict(zip(KEYS, setting, strict=True)) | {"seeds": len(records)}
+    for which in ("last", "best"):
+        ends = 100 * np.array([getattr(record, f"{which}_accuracy") for record in records])
+        row |= {which: ends.mean(), f"{which}_low": ends.min(), f"{which}_high": ends.max()}
+    cell = published.reported(config.dataset, config.method.slug, config.noise.slug)
+    # A table is of presets of one section, and of whole data sets.
+    other_section = cell is not None and _SECTION_OF_TABLE[cell.table] != config.section
+    if config.changes or source == SOURCE_OF_A_PART or other_section:
+        cell = None
+    mean, std = published.as_numbers(cell)
+    row |= {"paper": mean, "paper_std": std, "difference": row["last"] - mean}
+    return row | {"runs": " ".join(sorted(record.run_id for record in records))}

@@ -1,7 +1,10 @@
-"""Table 1 of one data set: our cells beside the paper's, ranks, differences. Records in, tables out."""
+"""Table 1 of one data set: our cells beside the paper's, ranks, differences. Records in, tables out.
+
+What takes `cells` takes the table that `cells` returns; `records` are of one data set, protocol and scale.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, product
 
 import numpy as np
 import pandas as pd
@@ -15,7 +18,7 @@ from sce_lib.report.claims.evidence import rank_classes
 from sce_lib.report.effects import interval
 from sce_lib.report.leaderboard import leaderboard
 from sce_lib.report.numbers import signed, spread, with_range
-from sce_lib.report.tables import last_by_seed
+from sce_lib.report.tables import gains
 
 _OURS = ["seeds", *(f"{which}{end}" for which in ("last", "best") for end in ("", "_low", "_high"))]
 _VIEWS = {"last": "ours, last epoch", "best": "ours, best epoch"}
@@ -29,6 +32,10 @@ def cells(
 ) -> pd.DataFrame:
     """Return a row a cell of Table 1, run or not: the paper's number, and ours where there are runs.
 
+    Indexed by `noise` and `method`, in the table's order. `seeds`: runs of the cell, 0 where there is
+    none. `last`, `best` (the best epoch's, an oracle's choice), each with `_low` and `_high` over seeds,
+    `paper` and `paper_std`: in per cent, NaN where there is nothing. `difference`: `last` less `paper`.
+
     Parameters
     ----------
     records : iterable of RunRecord
@@ -37,13 +44,6 @@ def cells(
         Whose part of the table.
     methods, noises : sequence of str
         Its columns and its groups of rows, those of Table 1 unless given; `noises` in Table 1's order.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by `noise` and `method`, in the table's order. `seeds`: runs of the cell, 0 where there is
-        none. `last`, `best` (the best epoch's, an oracle's choice), each with `_low` and `_high` over seeds,
-        `paper` and `paper_std`: in per cent, NaN where there is nothing. `difference`: `last` less `paper`.
 
     Raises
     ------
@@ -66,56 +66,42 @@ def cells(
         table[_OURS] = board.set_index(["noise", "method"])[_OURS].reindex(table.index)
     table["seeds"] = table["seeds"].fillna(0).astype(int)
     reported = [published.reported(dataset, method, noise) for noise, method in table.index]
-    table["paper"] = [np.nan if cell is None else cell.mean for cell in reported]
-    table["paper_std"] = [np.nan if cell is None or cell.std is None else cell.std for cell in reported]
+    table[["paper", "paper_std"]] = np.reshape([published.as_numbers(cell) for cell in reported], (-1, 2))
     return table.assign(difference=table["last"] - table["paper"])
 
 
 def _require_one_table(board: pd.DataFrame, dataset: str) -> None:
     """Raise unless the rows of a leaderboard are cells of one table, each once."""
-    others = sorted(set(board["dataset"]) - {dataset})
-    if others:
+    if others := sorted(set(board["dataset"]) - {dataset}):
         raise ValueError(f"these are to be cells of {dataset}, but some are of {', '.join(others)}")
-    changed = sorted(set(board["changes"]) - {""})
-    if changed:
+    if changed := sorted(set(board["changes"]) - {""}):
         raise ValueError(f"Table 1 is of presets, but some runs have changes: {'; '.join(changed)}")
     twice = board[board.duplicated(["noise", "method"])]
     if not twice.empty:
         row = twice.iloc[0]
-        raise ValueError(
-            f"{row['method']} under {row['noise']} is here at several scales or by several protocols: give "
-            "the runs of one"
-        )
+        several = "is here at several scales or by several protocols: give the runs of one"
+        raise ValueError(f"{row['method']} under {row['noise']} {several}")
 
 
 def shown(cells: pd.DataFrame, which: str = "last") -> pd.DataFrame:
     """Return Table 1 as a reader wants it: a column a method, and under each noise what there is of it.
 
+    Of text, in per cent and points. Under each noise: the paper's mean ± standard deviation, ours as
+    mean [lowest, highest], ours less the paper's, and how many seeds; empty where nothing was run, and
+    for a cell that is not given. A number and its deviation or range may stand in two lines, not three.
+
     Parameters
     ----------
-    cells : DataFrame
-        From `cells`.
     which : {"last", "best"}
         Which epoch's accuracy is ours: the last one's, or the best one's, which is an oracle's choice.
-
-    Returns
-    -------
-    DataFrame
-        Of text, in per cent and points. Under each noise: the paper's mean ± standard deviation, ours as
-        mean [lowest, highest], ours less the paper's, and how many seeds; empty where nothing was run, and
-        for a cell that is not given. A number and its deviation or range may stand in two lines, not three.
     """
     if which not in _VIEWS:
         raise ValueError(f"which is 'last' or 'best', not {which!r}")
-    shown = pd.DataFrame(
-        {
-            "paper": [_paper(*both) for both in cells[["paper", "paper_std"]].to_numpy()],
-            _VIEWS[which]: [_ours(row, which) for _, row in cells.iterrows()],
-            "difference": [signed(value) for value in cells[which] - cells["paper"]],
-            "seeds": [str(seeds) if seeds else "" for seeds in cells["seeds"]],
-        },
-        index=cells.index,
-    )
+    shown = pd.DataFrame(index=cells.index)
+    shown["paper"] = [_paper(*both) for both in cells[["paper", "paper_std"]].to_numpy()]
+    shown[_VIEWS[which]] = [_ours(row, which) for _, row in cells.iterrows()]
+    shown["difference"] = [signed(value) for value in cells[which] - cells["paper"]]
+    shown["seeds"] = [str(seeds) if seeds else "" for seeds in cells["seeds"]]
     noises, methods = cells.index.unique("noise"), cells.index.unique("method")
     table = pd.concat({noise: shown.loc[noise].T for noise in noises})
     return _named(table.fillna(""), methods)
@@ -124,7 +110,7 @@ def shown(cells: pd.DataFrame, which: str = "last") -> pd.DataFrame:
 def _named(table: pd.DataFrame, methods: Iterable[str] = TABLE1_METHODS) -> pd.DataFrame:
     """Return a table with methods as columns, in the order given and as the paper writes them."""
     order = [method for method in methods if method in table.columns]
-    table = table[order].rename(columns=lambda name: method_title(name))
+    table = table[order].rename(columns=method_title)
     noises = [noise for noise in TABLE1_NOISE if noise in table.index.get_level_values(0)]
     return table.rename_axis(columns=None).loc[noises]
 
@@ -145,19 +131,14 @@ def _ours(row: pd.Series, which: str) -> str:
 def ranks(cells: pd.DataFrame, of: str = "last", methods: Sequence[str] = TABLE1_METHODS) -> pd.DataFrame:
     """Return the place of each method under each noise, 1 for the highest accuracy, and the mean place.
 
+    A row a noise and, last, their mean; a column a method. Equal numbers share the mean of their places.
+
     Parameters
     ----------
-    cells : DataFrame
-        From `cells`.
     of : {"last", "best", "paper"}
         Which numbers are ranked.
     methods : sequence of str
         Which methods; a noise that one of them was not run under has no row.
-
-    Returns
-    -------
-    DataFrame
-        A row a noise and, last, their mean; a column a method. Equal numbers share the mean of their places.
     """
     values = cells[of].unstack("method").reindex(index=TABLE1_NOISE, columns=list(methods)).dropna()
     places = values.rank(axis=1, ascending=False)
@@ -169,11 +150,8 @@ def ranks(cells: pd.DataFrame, of: str = "last", methods: Sequence[str] = TABLE1
 def agreement(cells: pd.DataFrame, methods: Sequence[str] = TABLE1_METHODS) -> pd.DataFrame:
     """Return how far our order of the methods is the paper's, under each noise where both have all.
 
-    Returns
-    -------
-    DataFrame
-        `spearman` and `kendall`: 1 for the same order, −1 for the reverse, about 0 for unrelated ones.
-        `p`: how often random orders would be as far from 0, by Kendall's test.
+    `spearman` and `kendall`: 1 for the same order, −1 for the reverse, about 0 for unrelated ones.
+    `p`: how often random orders would be as far from 0, by Kendall's test.
     """
     rows = {}
     for noise in TABLE1_NOISE:
@@ -188,37 +166,17 @@ def agreement(cells: pd.DataFrame, methods: Sequence[str] = TABLE1_METHODS) -> p
 def paired(records: Sequence[RunRecord], reference: str = "sl") -> pd.DataFrame:
     """Return how far `reference` ends above each other method, seed by seed, in points.
 
-    Runs of one seed share their noisy labels and the order of the images, so their difference has less
-    chance in it than either.
-
-    Parameters
-    ----------
-    records : sequence of RunRecord
-        Runs of one data set, protocol and scale.
-    reference : str
-        A method of Table 1.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by `noise` and `method`: the mean `difference` over the seeds that both have, the ends `low`
-        and `high` of its 95 % t interval (NaN for one seed), and `seeds`.
+    Runs of one seed share their noisy labels and the order of the images, so their difference has less chance
+    in it than either. Indexed by `noise` and `method`: the mean `difference` over the seeds that both have,
+    the ends `low` and `high` of its 95 % t interval (NaN for one seed), and `seeds`.
     """
-    rows = {}
-    for noise in TABLE1_NOISE:
-        ends = {method: last_by_seed(records, method, noise) for method in TABLE1_METHODS}
-        for method in TABLE1_METHODS:
-            gains = 100 * (ends[reference] - ends[method]).dropna()
-            if method != reference and len(gains):
-                low, high = interval(gains.tolist(), None)
-                rows[noise, method] = {
-                    "difference": gains.mean(),
-                    "low": low,
-                    "high": high,
-                    "seeds": len(gains),
-                }
-    index = pd.MultiIndex.from_tuples(rows, names=["noise", "method"]) if rows else None
-    return pd.DataFrame(list(rows.values()), index, columns=["difference", "low", "high", "seeds"])
+    rows = []
+    for noise, method in product(TABLE1_NOISE, TABLE1_METHODS):
+        ahead = gains(records, reference, method, noise)
+        if method != reference and len(ahead):
+            rows.append([noise, method, ahead.mean(), *interval(ahead.tolist(), None), len(ahead)])
+    columns = ["noise", "method", "difference", "low", "high", "seeds"]
+    return pd.DataFrame(rows, columns=columns).set_index(["noise", "method"])
 
 
 def leads(paired: pd.DataFrame) -> pd.DataFrame:
@@ -226,8 +184,8 @@ def leads(paired: pd.DataFrame) -> pd.DataFrame:
     if paired.empty:
         return paired
     told = [
-        with_range(difference, low, high, difference=True) + (f", {seeds:.0f} seeds" if seeds > 1 else "")
-        for difference, low, high, seeds in paired.to_numpy()
+        with_range(*row, difference=True) + (f", {seeds:.0f} seeds" if seeds > 1 else "")
+        for *row, seeds in paired.to_numpy()
     ]
     return _named(pd.Series(told, paired.index).unstack("method").fillna(""))
 
@@ -245,8 +203,7 @@ def class_ranking(records: Sequence[RunRecord], noise: str) -> tuple[np.ndarray,
     ValueError: classes are ranked by runs of CE, on clean labels or symmetric-0.6: there is none
     """
     for where in ("clean", noise):
-        found = [r for r in select(records, noise=where) if r.config.method.name == "ce"]
-        if found:
+        if found := select(records, method="ce", noise=where):
             return rank_classes(found), f"CE, {where} labels"
     raise ValueError(f"classes are ranked by runs of CE, on clean labels or {noise}: there is none")
 
@@ -256,24 +213,23 @@ def class_groups(
 ) -> pd.DataFrame:
     """Return how each method ends on the hard and on the easy classes, in per cent.
 
+    A row a method: accuracy on all test images of either group after the last epoch, averaged over its
+    classes that have any, as mean [lowest, highest] over seeds, and `seeds`.
+
     Parameters
     ----------
     methods : mapping of str to sequence of RunRecord
         For each method of Table 1 its runs under one noise.
     hard, easy : array of int
         Classes of either group, from `hard_and_easy`.
-
-    Returns
-    -------
-    DataFrame
-        A row a method: accuracy on all test images of either group after the last epoch, averaged over its
-        classes that have any, as mean [lowest, highest] over seeds, and `seeds`.
     """
     require_same_images(chain.from_iterable(methods.values()))
     rows = {}
     for method, records in methods.items():
         ends = np.array([record.final_stage().classwise_accuracy for record in records], dtype=float)
-        groups = {"hard classes": hard, "easy classes": easy}
-        shares = {label: spread(np.nanmean(ends[:, group], axis=1)) for label, group in groups.items()}
-        rows[method_title(method)] = shares | {"seeds": len(records)}
+        rows[method_title(method)] = {
+            "hard classes": spread(np.nanmean(ends[:, hard], axis=1)),
+            "easy classes": spread(np.nanmean(ends[:, easy], axis=1)),
+            "seeds": len(records),
+        }
     return pd.DataFrame.from_dict(rows, orient="index")

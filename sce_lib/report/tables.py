@@ -1,7 +1,10 @@
-"""Records in, a table or a line of text out; nothing is trained and no file is written."""
+"""Records in, a table or a line of text out; nothing is trained and no file is written.
+
+Runs of one setting differ in seed alone; verdicts are from `sce_lib.report.claims.verdicts`.
+"""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from itertools import chain, product
 
 import numpy as np
 import pandas as pd
@@ -9,10 +12,11 @@ import pandas as pd
 from sce_lib.experiments.config.naming import value_in_words
 from sce_lib.experiments.config.parts import method_title
 from sce_lib.experiments.grids import TABLE2_METHODS, TABLE2_NOISE
-from sce_lib.experiments.ledger import MissingRuns, RunRecord, require_same_images
+from sce_lib.experiments.ledger import RunRecord, require_same_images
 from sce_lib.report import published
 from sce_lib.report.claims import AGREES, DISAGREES, IN_DIRECTION, NOT_TESTED, Evidence
-from sce_lib.report.claims.quantities import early_accuracy, memorised
+from sce_lib.report.claims.evidence import where_run
+from sce_lib.report.claims.quantities import early_accuracy, last, memorised
 from sce_lib.report.numbers import number, over_seeds, spread, with_range
 
 
@@ -27,17 +31,14 @@ def accuracies(settings: Sequence[Sequence[RunRecord]], evidence: Evidence) -> p
     rows = []
     for records in settings:
         ends = np.array([record.final_stage().classwise_accuracy for record in records])
-        config = records[0].config
+        classes = {"hardest": evidence.ranking[0], "easiest": evidence.ranking[-1]}
         rows.append(
             {
                 "method": records[0].config.method_setting,
-                "labels": config.noise.slug,
+                "labels": records[0].config.noise.slug,
                 "last": spread([record.last_accuracy for record in records]),
-                "oracle gain": spread([r.oracle_gain for r in records]),
-                f"hardest ({records[0].classes[evidence.hardest]})": spread(ends[:, evidence.ranking[0]]),
-                f"easiest ({records[0].classes[evidence.ranking[-1]]})": spread(
-                    ends[:, evidence.ranking[-1]]
-                ),
+                "oracle gain": spread([record.oracle_gain for record in records]),
+                **{f"{end} ({records[0].classes[k]})": spread(ends[:, k]) for end, k in classes.items()},
                 "seeds": len(records),
             }
         )
@@ -47,18 +48,10 @@ def accuracies(settings: Sequence[Sequence[RunRecord]], evidence: Evidence) -> p
 def ablations(settings: Mapping[str, Sequence[RunRecord]]) -> pd.DataFrame:
     """Return a row a setting: how it starts, how it ends and what of the noise it takes, in per cent.
 
-    Parameters
-    ----------
-    settings : mapping of str to sequence of RunRecord
-        For each setting, by its label, its runs, which differ in seed alone.
-
-    Returns
-    -------
-    DataFrame
-        Mean over seeds and [lowest, highest] of `first third`, the test accuracy averaged over that part of
-        training; `last` and `oracle gain`, as in `accuracies`; `flipped fitted`, the flipped samples
-        predicted at the end as the label they were given, averaged over classes; `flipped share`, their part
-        of the training set's gradient then; and `seeds`.
+    Mean over seeds and [lowest, highest] of `first third`, the test accuracy averaged over that part of
+    training; `last` and `oracle gain`, as in `accuracies`; `flipped fitted`, the flipped samples predicted at
+    the end as the label they were given, averaged over classes; `flipped share`, their part of the training
+    set's gradient then; and `seeds`. A setting's key is its label.
     """
     require_same_images(chain.from_iterable(settings.values()))
     rows = {
@@ -78,6 +71,10 @@ def ablations(settings: Mapping[str, Sequence[RunRecord]]) -> pd.DataFrame:
 def combinations(records: Sequence[RunRecord], dataset: str) -> pd.DataFrame:
     """Return what each combination of Table 2 adds to its base, and to SL alone, in points.
 
+    A row a noise and combination, of text: the paper's means compared, and last accuracies of ours, compared
+    seed by seed: mean and [lowest, highest]. Empty where one of the two was not run, or is not in the paper.
+    `seeds` have both it and its base.
+
     Parameters
     ----------
     records : sequence of RunRecord
@@ -85,34 +82,21 @@ def combinations(records: Sequence[RunRecord], dataset: str) -> pd.DataFrame:
     dataset : str
         Whose numbers of the paper stand beside ours.
 
-    Returns
-    -------
-    DataFrame
-        Of text, a row a noise and combination: the paper's means compared, and last accuracies of ours,
-        compared seed by seed: mean and [lowest, highest]. Empty where one of the two was not run, or is not
-        in the paper. `seeds` have both it and its base.
-
     Examples
     --------
     >>> combinations([], "cifar10").loc[("symmetric-0.4", "LSR+SL"), "over base, paper"]
     '+6.79'
     """
-    rows = {}
-    for noise in TABLE2_NOISE:
-        for method in TABLE2_METHODS:
-            base = method.removesuffix("+sl")
-            over_base, over_sl = (_gain(records, method, other, noise) for other in (base, "sl"))
-            rows[noise, method_title(method)] = {
-                "over base, paper": over_seeds(
-                    _reported_gain(dataset, method, base, noise), digits=2, difference=True
-                ),
-                "over base, ours": over_seeds(over_base, difference=True),
-                "over SL, paper": over_seeds(
-                    _reported_gain(dataset, method, "sl", noise), digits=2, difference=True
-                ),
-                "over SL, ours": over_seeds(over_sl, difference=True),
-                "seeds": len(over_base),
-            }
+    rows: dict[tuple[str, str], dict[str, object]] = {}
+    for noise, method in product(TABLE2_NOISE, TABLE2_METHODS):
+        row = rows.setdefault((noise, method_title(method)), {})
+        base = method.removesuffix("+sl")
+        for words, other in {"base": base, "SL": "sl"}.items():
+            printed = _reported_gain(dataset, method, other, noise)
+            row[f"over {words}, paper"] = over_seeds(printed, digits=2, difference=True)
+            ours = gains(records, method, other, noise).to_numpy()
+            row[f"over {words}, ours"] = over_seeds(ours, difference=True)
+        row["seeds"] = len(gains(records, method, base, noise))
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["labels", ""])
 
 
@@ -122,58 +106,37 @@ def _reported_gain(dataset: str, method: str, other: str, noise: str) -> np.ndar
     return np.array([pair[0].mean - pair[1].mean] if pair[0] and pair[1] else [])
 
 
-def _gain(records: Sequence[RunRecord], method: str, other: str, noise: str) -> np.ndarray:
-    """Return by how much last accuracies are above another method's, in points, for the seeds of both."""
-    gains = 100 * (last_by_seed(records, method, noise) - last_by_seed(records, other, noise))
-    return gains.dropna().to_numpy()
-
-
 def last_by_seed(records: Sequence[RunRecord], method: str, noise: str) -> pd.Series:
     """Return the last accuracies of a method under a noise, by seed; none where there are no runs."""
-    try:
-        found = Evidence(records).of(method, noise)
-    except MissingRuns:
-        found = []
-    return pd.Series({record.config.seed: record.last_accuracy for record in found}, dtype=float)
+    return where_run(last, Evidence(records), method, noise)
+
+
+def gains(records: Sequence[RunRecord], method: str, other: str, noise: str) -> pd.Series:
+    """Return by how much last accuracies are above another method's, in points, for the seeds of both."""
+    return 100 * (last_by_seed(records, method, noise) - last_by_seed(records, other, noise)).dropna()
 
 
 def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Return verdicts as a reader wants them: numbers rounded, with their range over several seeds.
-
-    Parameters
-    ----------
-    verdicts : DataFrame
-        From `sce_lib.report.claims.verdicts`.
-    """
-    shown = verdicts[["figure", "claim"]].copy()
+    """Return verdicts as a reader wants them: numbers rounded, with their range over several seeds."""
     numbers = verdicts[["measured", "lowest", "highest"]].to_numpy(dtype=float)
-    shown["measured"] = [
+    measured = [
         with_range(mean, low, high, digits=3) if seeds > 1 else number(mean, digits=3) or "–"
         for (mean, low, high), seeds in zip(numbers, verdicts["seeds"], strict=True)
     ]
-    shown["rule"] = verdicts["rule"]
-    shown["paper"] = ["–" if pd.isna(value) else value_in_words(value) for value in verdicts["paper"]]
-    shown["verdict"] = verdicts["verdict"]
-    return shown
+    paper = ["–" if pd.isna(value) else value_in_words(value) for value in verdicts["paper"]]
+    shown = verdicts[["figure", "claim"]].assign(measured=measured, rule=verdicts["rule"], paper=paper)
+    return shown.assign(verdict=verdicts["verdict"])
 
 
 def compare_verdicts(by_dataset: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return a row a claim and a column a data set: what was measured there, and the verdict on it.
-
-    Parameters
-    ----------
-    by_dataset : mapping of str to DataFrame
-        From a data set's name to its verdicts, from `sce_lib.report.claims.verdicts`.
-    """
-    columns = {
-        dataset: [
+    """Return a row a claim and a column a data set: what was measured there, and the verdict on it."""
+    table = next(iter(by_dataset.values()))[["claim", "rule"]].copy()
+    for dataset, verdicts in by_dataset.items():
+        table[dataset] = [
             verdict if seeds == 0 else f"{number(measured, digits=3)}: {verdict}"
             for measured, seeds, verdict in verdicts[["measured", "seeds", "verdict"]].to_numpy()
         ]
-        for dataset, verdicts in by_dataset.items()
-    }
-    first = next(iter(by_dataset.values()))
-    return pd.DataFrame({"claim": first["claim"], "rule": first["rule"]} | columns, index=first.index)
+    return table
 
 
 def provenance(records: Sequence[RunRecord], command: str) -> str:
@@ -184,7 +147,7 @@ def provenance(records: Sequence[RunRecord], command: str) -> str:
     records : sequence of RunRecord
         What the figure rests on.
     command : str
-        The command that trains these runs.
+        What trains these runs.
 
     Raises
     ------
@@ -224,35 +187,26 @@ STANDINGS = {
 def standings(by_profile: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return how each claim stands on a data set, by the largest scale that tests it.
 
-    Parameters
-    ----------
-    by_profile : mapping of str to DataFrame
-        From each profile of `STANDINGS` to the verdicts of its runs, from `sce_lib.report.claims.verdicts`.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by claim id: `standing`, one of the words of `STANDINGS` or ``not tested``, and `measured`
-        (mean over seeds) and `seeds` at that scale.
+    A row a claim, by its id: `standing`, one of the words of `STANDINGS` or ``not tested``, and `measured`
+    (mean over seeds) and `seeds` at that scale.
 
     Raises
     ------
     KeyError
-        If the verdicts of a profile are not given.
+        If the verdicts of a profile of `STANDINGS` are not given.
 
     Examples
     --------
     >>> from sce_lib.report.claims import verdicts
-    >>> nothing = verdicts([], chapter=7)
-    >>> set(standings({"full": nothing, "laptop": nothing})["standing"])
+    >>> set(standings(dict.fromkeys(STANDINGS, verdicts([], chapter=7)))["standing"])
     {'not tested'}
     """
     judged = [by_profile[profile].assign(profile=profile) for profile in STANDINGS]
     stood = judged[-1]
     for larger in judged[-2::-1]:
         stood = larger.where(larger["seeds"] > 0, stood)
-    said = zip(stood["profile"].tolist(), stood["verdict"].tolist(), strict=True)
     words = [
-        NOT_TESTED if verdict == NOT_TESTED else STANDINGS[profile][verdict] for profile, verdict in said
+        NOT_TESTED if verdict == NOT_TESTED else STANDINGS[profile][verdict]
+        for profile, verdict in stood[["profile", "verdict"]].to_numpy()
     ]
     return stood[["measured", "seeds"]].assign(standing=words)

@@ -202,3 +202,8 @@ def test_what_is_not_one_table_is_refused(run, others, named):
 def test_an_unknown_view_is_refused(cells):
     with pytest.raises(ValueError, match="'last' or 'best', not 'first'"):
         table1.shown(cells, "first")
+
+
+def test_no_methods_and_no_noises_are_an_empty_table():
+    assert table1.cells([], "mnist", methods=()).empty
+    assert table1.cells([], "mnist", noises=()).empty

@@ -21,7 +21,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     ),
     "optimisation.decay_kernels_only": lambda value: "L2 on kernels alone" if value else "L2 on all weights",
     "optimisation.lr_decay": lambda value: f"lr decay {value:.2g}" if value else "no lr decay",
-    "optimisation.milestones": lambda value: f"drops at {', '.join(map(str, value)) or 'no epoch'}",
+    "optimisation.milestones": lambda value: f"drops at {'/'.join(map(str, value))}" if value else "no drops",
     "optimisation.milestones_late": lambda value: "late drops" if value else "drops in time",
     "optimisation.epochs": lambda value: f"{value} epochs",
     "optimisation.batch_size": lambda value: f"batch {value}",
@@ -34,7 +34,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "subset_seed": lambda value: f"subset {value}",
     "precision": str,
     "compile": lambda value: "compiled" if value else "not compiled",
-    "embedding": lambda value: f"{value} embedded",
+    "embedding": lambda value: f"{value} embedded" if value else "no embedding",
 }
 
 

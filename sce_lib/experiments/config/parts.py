@@ -13,12 +13,7 @@ NonNegative = Annotated[float, Field(ge=0.0)]
 Floor = Annotated[float, Field(lt=0.0)]
 
 # What the paper does not write in capitals.
-_TITLES = {
-    "bootstrap": "Bootstrap",
-    "forward": "Forward",
-    "backward": "Backward",
-    "forward+sl": "Forward+SL",
-}
+_TITLES = {"bootstrap": "Bootstrap", "forward": "Forward", "backward": "Backward", "forward+sl": "Forward+SL"}
 
 
 class Part(BaseModel):
@@ -65,10 +60,9 @@ class Noise(Part):
 
     Parameters
     ----------
-    kind : {"none", "symmetric", "asymmetric", "human"}
-        A rate of 0 is always written as ``"none"``, so that clean labels have one name.
-    rate : float
-        Portion of labels to flip, in [0, 1] (per source class for asymmetric noise).
+    kind, rate : str, float
+        A rate of 0 is always written as ``"none"``, so that clean labels have one name; else the rate is the
+        portion of labels to flip, in [0, 1] (per source class for asymmetric noise).
     variant : {"paper", "released"}
         Whose flips: the paper's text or its released code.
     noise_seed : int, optional
@@ -117,19 +111,12 @@ class Noise(Part):
     @property
     def slug(self) -> str:
         """A short name, ``symmetric-0.4`` or ``clean``."""
-        if self.kind == "none":
-            return "clean"
-        return f"human-{self.label_set}" if self.kind == "human" else f"{self.kind}-{self.rate:g}"
+        slugs = {"none": "clean", "human": f"human-{self.label_set}"}
+        return slugs.get(self.kind, f"{self.kind}-{self.rate:g}")
 
     @property
     def title(self) -> str:
-        """The noise in words, ``40 % symmetric noise``.
-
-        Examples
-        --------
-        >>> Noise(kind="human", label_set="worse_label").title, Noise().title
-        ('human labels (worse_label)', 'clean labels')
-        """
+        """The noise in words, ``40 % symmetric noise`` or ``clean labels``."""
         titles = {"none": "clean labels", "human": f"human labels ({self.label_set})"}
         return titles.get(self.kind, f"{100 * self.rate:g} % {self.kind} noise")
 
@@ -141,13 +128,7 @@ class NamedMethod(Part):
 
     @property
     def slug(self) -> str:
-        """The short name that `RunConfig.preset` takes: ``sl``, ``2ce``, ``d2l+sl``.
-
-        Examples
-        --------
-        >>> CE(scale=2.0).slug, GCE(q=0.7).slug
-        ('2ce', 'gce')
-        """
+        """The short name that `RunConfig.preset` takes: ``sl``, ``2ce``, ``d2l+sl``."""
         return self.name
 
     @property
@@ -303,16 +284,13 @@ class Optimisation(Part):
     lr, momentum, weight_decay : float
         As torch's SGD has them.
     fc1_weight_decay : float, optional
-        Weight decay of the first dense layer (weights and bias, as in the released code), in place of
-        `weight_decay`.
+        In place of `weight_decay` for the first dense layer (weights and bias, as in the released code).
     decay_kernels_only : bool
         Whether biases and BatchNorm are spared from `weight_decay`.
     lr_decay : float
         The learning rate of step t is divided by ``1 + lr_decay * t`` (Keras' ``decay``).
-    milestones : tuple of int
-        Epochs, counted from 0, at which the learning rate falls to a tenth.
-    milestones_late : bool
-        Whether it falls one epoch after each milestone, as in the released code.
+    milestones, milestones_late : tuple of int, bool
+        Epochs, counted from 0, at which the learning rate falls to a tenth, or (released code) one later.
     epochs, batch_size : int
         Length of training and size of a mini-batch.
     """

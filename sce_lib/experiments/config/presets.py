@@ -9,26 +9,8 @@ import math
 import re
 from typing import Any, get_args
 
-from sce_lib.experiments.config.parts import (
-    CE,
-    D2L,
-    GCE,
-    LSR,
-    LSRSL,
-    MAE,
-    NCERCE,
-    RCE,
-    SL,
-    Backward,
-    Bootstrap,
-    Forward,
-    ForwardSL,
-    Noise,
-    Part,
-    Profile,
-    Protocol,
-    Section,
-)
+from sce_lib.experiments.config import parts
+from sce_lib.experiments.config.parts import Noise, Part, Profile, Protocol, Section
 
 # --- What the paper leaves unsaid; both protocols share it. -----------------------------------------
 FILLED_IN: dict[str, Any] = {
@@ -47,29 +29,12 @@ FILLED_IN: dict[str, Any] = {
 # --- Schedules, networks, augmentation: by data set. -------------------------------------------------
 # train_size is that of the full training split: it converts a per-step decay to another length of run.
 DATASETS: dict[str, dict[str, Any]] = {
-    "mnist": {"model": "cnn4", "epochs": 50, "milestones": (10, 30), "train_size": 60_000, "augment": False},
-    "cifar10": {
-        "model": "cnn8",
-        "epochs": 120,
-        "milestones": (40, 80),
-        "train_size": 50_000,
-        "augment": True,
-    },
-    "cifar100": {
-        "model": "resnet44",
-        "epochs": 150,
-        "milestones": (80, 120),
-        "train_size": 50_000,
-        "augment": True,
-    },
-    "clothing1m": {
-        "model": "resnet50",
-        "epochs": 10,
-        "milestones": (5,),
-        "train_size": 1_000_000,
-        "augment": False,
-    },
+    "mnist": {"model": "cnn4", "epochs": 50, "milestones": (10, 30), "train_size": 60_000},
+    "cifar10": {"model": "cnn8", "epochs": 120, "milestones": (40, 80), "train_size": 50_000},
+    "cifar100": {"model": "resnet44", "epochs": 150, "milestones": (80, 120), "train_size": 50_000},
+    "clothing1m": {"model": "resnet50", "epochs": 10, "milestones": (5,), "train_size": 1_000_000},
 }
+AUGMENTED = ("cifar10", "cifar100")
 # Data sets that the paper does not use, and the one whose settings they take.
 LIKE = {"digits": "mnist", "fashion_mnist": "mnist", "tiny_imagenet100": "cifar100"}
 OTHERWISE = "cifar10"
@@ -84,14 +49,9 @@ PAPER_SECTIONS: dict[str, dict[str, Any]] = {
 RELEASED: dict[str, dict[str, Any]] = {
     "mnist": {"lr": 0.1, "lr_decay": 1e-4},
     "cifar10": {"lr": 0.01, "lr_decay": 1e-4, "fc1_weight_decay": 0.02},
-    "cifar100": {
-        "lr": 0.1,
-        "lr_decay": 5e-3,
-        "weight_decay": 0.02,
-        "decay_kernels_only": True,
-        "rotation": 20.0,
-    },
+    "cifar100": {"lr": 0.1, "lr_decay": 5e-3, "weight_decay": 0.02, "decay_kernels_only": True},
 }
+RELEASED_ROTATION = {"cifar100": 20.0}
 RELEASED_A = math.log(1e-4)
 RELEASED_SHIFT = 0.2
 RELEASED_NOISE_SEED = 0  # one cached label file for all runs
@@ -156,7 +116,6 @@ def resolve_noise(noise: "str | tuple[str, float] | Noise", protocol: Protocol =
     unknown = f"noise {noise!r} is not known: give none, symmetric-RATE, asymmetric-RATE or human-LABELS"
     if not isinstance(noise, str) and not (isinstance(noise, tuple | list) and len(noise) == 2):
         raise ValueError(unknown)
-    released = {"variant": "released", "noise_seed": RELEASED_NOISE_SEED} if protocol == "released" else {}
     kind, _, detail = noise.partition("-") if isinstance(noise, str) else (noise[0], "", str(noise[1]))
     if kind in ("none", "clean"):
         return Noise()
@@ -168,6 +127,7 @@ def resolve_noise(noise: "str | tuple[str, float] | Noise", protocol: Protocol =
         raise ValueError(unknown) from None
     if kind not in ("symmetric", "asymmetric"):
         raise ValueError(unknown)
+    released = {"variant": "released", "noise_seed": RELEASED_NOISE_SEED} if protocol == "released" else {}
     return Noise.model_validate({"kind": kind, "rate": rate} | released)
 
 
@@ -175,15 +135,9 @@ def _sl_parameters(dataset: str, noise: Noise, protocol: Protocol, section: Sect
     like = _like(dataset)
     alpha, beta = SL_WEIGHTS_51 if section == "5.1" else SL_WEIGHTS.get(dataset, SL_WEIGHTS[like])
     floor = RELEASED_A if protocol == "released" else PAPER_SECTIONS[section]["A"]
-    parameters: dict[str, Any] = {"alpha": alpha, "beta": beta, "A": floor}
-    if (
-        protocol == "paper"
-        and section == "5.2"
-        and noise.kind == "asymmetric"
-        and math.isclose(noise.rate, 0.4)
-    ):
-        parameters |= ASYMMETRIC_40.get(like, {})
-    return parameters
+    asymmetric_40 = noise.kind == "asymmetric" and math.isclose(noise.rate, 0.4)
+    footnote = asymmetric_40 and (protocol, section) == ("paper", "5.2")
+    return {"alpha": alpha, "beta": beta, "A": floor} | (ASYMMETRIC_40.get(like, {}) if footnote else {})
 
 
 # D2L's window and first epoch, in epochs of the full schedule, as its authors' public code has them (the
@@ -219,20 +173,20 @@ def resolve_method(
             raise ValueError("D2L has no counterpart in the released code; use protocol='paper'")
         window, first = D2L_SCHEDULE[_like(dataset)]
         window, first = max(2, round(window * stretch)), max(1, round(first * stretch))
-        return D2L(window=window, first_epoch=first, **(sl if base == "d2l+sl" else {}))
+        return parts.D2L(window=window, first_epoch=first, **(sl if base == "d2l+sl" else {}))
     makers: dict[str, Part] = {
-        "ce": CE(scale=multiple),
-        "rce": RCE(scale=multiple, A=sl["A"]),
-        "sl": SL(**sl),
-        "mae": MAE(),
-        "gce": GCE(q=FILLED_IN["gce_q"]),
-        "lsr": LSR(epsilon=FILLED_IN["lsr_epsilon"]),
-        "bootstrap": Bootstrap(beta=FILLED_IN["bootstrap_beta"], hard=True),
-        "forward": Forward(matrix=matrix),
-        "backward": Backward(),
-        "forward+sl": ForwardSL(matrix=matrix, beta=FORWARD_SL_BETA.get(noise.kind, 1.0), A=sl["A"]),
-        "lsr+sl": LSRSL(epsilon=FILLED_IN["lsr_epsilon"], **sl),
-        "nce+rce": NCERCE(alpha=FILLED_IN["nce_alpha"], beta=FILLED_IN["nce_beta"], A=sl["A"]),
+        "ce": parts.CE(scale=multiple),
+        "rce": parts.RCE(scale=multiple, A=sl["A"]),
+        "sl": parts.SL(**sl),
+        "mae": parts.MAE(),
+        "gce": parts.GCE(q=FILLED_IN["gce_q"]),
+        "lsr": parts.LSR(epsilon=FILLED_IN["lsr_epsilon"]),
+        "bootstrap": parts.Bootstrap(beta=FILLED_IN["bootstrap_beta"], hard=True),
+        "forward": parts.Forward(matrix=matrix),
+        "backward": parts.Backward(),
+        "forward+sl": parts.ForwardSL(matrix=matrix, beta=FORWARD_SL_BETA.get(noise.kind, 1.0), A=sl["A"]),
+        "lsr+sl": parts.LSRSL(epsilon=FILLED_IN["lsr_epsilon"], **sl),
+        "nce+rce": parts.NCERCE(alpha=FILLED_IN["nce_alpha"], beta=FILLED_IN["nce_beta"], A=sl["A"]),
     }
     return makers[base]
 
@@ -247,9 +201,9 @@ def _scale(dataset: str, profile: Profile) -> dict[str, Any]:
 def _optimisation(dataset: str, protocol: Protocol, section: Section, profile: Profile) -> dict[str, Any]:
     row, scale = DATASETS[_like(dataset)], _scale(dataset, profile)
     stretch = scale["epochs"] / row["epochs"]
-    fields: dict[str, Any] = {"epochs": scale["epochs"], "batch_size": FILLED_IN["batch_size"]}
     drops = {max(1, round(milestone * stretch)) for milestone in row["milestones"]}
-    fields["milestones"] = tuple(sorted(drop for drop in drops if drop < scale["epochs"]))
+    milestones = tuple(sorted(drop for drop in drops if drop < scale["epochs"]))
+    fields = {"epochs": scale["epochs"], "batch_size": FILLED_IN["batch_size"], "milestones": milestones}
     if protocol == "paper":
         settings = PAPER_SECTIONS[section]
         fields |= {key: settings[key] for key in ("lr", "weight_decay", "batch_size") if key in settings}
@@ -259,26 +213,18 @@ def _optimisation(dataset: str, protocol: Protocol, section: Section, profile: P
     if _like(dataset) not in RELEASED:
         raise ValueError(f"the released code has nothing for {dataset!r}; use protocol='paper'")
     settings = RELEASED[_like(dataset)]
-    fields |= {key: value for key, value in settings.items() if key != "rotation"} | {"milestones_late": True}
     # The decay counts steps: over a shorter run it is raised so that the rate falls by the same factor.
     steps = stretch * (scale["n_train"] or row["train_size"]) / row["train_size"]
-    fields["lr_decay"] = settings["lr_decay"] / steps
-    return fields
+    return fields | settings | {"milestones_late": True, "lr_decay": settings["lr_decay"] / steps}
 
 
 def _augmentation(dataset: str, protocol: Protocol) -> dict[str, Any]:
-    if not DATASETS[_like(dataset)]["augment"]:
+    if _like(dataset) not in AUGMENTED:
         return {}
     if protocol == "paper":
         return {"shift": FILLED_IN["shift"], "flip": True}
-    rotation = RELEASED[_like(dataset)].get("rotation", 0.0)
+    rotation = RELEASED_ROTATION.get(_like(dataset), 0.0)
     return {"shift": RELEASED_SHIFT, "flip": True, "rotation": rotation}
-
-
-def _normalisation(dataset: str, protocol: Protocol) -> str:
-    if protocol == "paper":
-        return FILLED_IN["normalisation"]
-    return "scale" if _like(dataset) == "mnist" else "pixel_mean"
 
 
 def preset_fields(
@@ -298,23 +244,22 @@ def preset_fields(
         if value not in known:
             raise ValueError(f"{what} {value!r} is not known; known are {', '.join(map(str, known))}")
     section = section or ("5.3" if dataset == "clothing1m" else "5.2")
-    resolved = resolve_noise(noise, protocol)
-    scale = _scale(dataset, profile)
+    resolved, scale, like = resolve_noise(noise, protocol), _scale(dataset, profile), _like(dataset)
+    normalisation = FILLED_IN["normalisation"]
+    if protocol == "released":
+        normalisation = "scale" if like == "mnist" else "pixel_mean"
+    pretrained = dataset == "clothing1m" and profile != "smoke"
     if isinstance(method, str):
-        stretch = scale["epochs"] / DATASETS[_like(dataset)]["epochs"]
+        stretch = scale["epochs"] / DATASETS[like]["epochs"]
         method = resolve_method(method.lower(), dataset, resolved, protocol, section, stretch)
     return {
         "dataset": dataset,
         "noise": resolved,
         "method": method,
-        "model": {
-            "name": DATASETS[_like(dataset)]["model"],
-            "width": scale["width"],
-            "pretrained": dataset == "clothing1m" and profile != "smoke",
-        },
+        "model": {"name": DATASETS[like]["model"], "width": scale["width"], "pretrained": pretrained},
         "optimisation": _optimisation(dataset, protocol, section, profile),
         "augmentation": _augmentation(dataset, protocol),
-        "normalisation": _normalisation(dataset, protocol),
+        "normalisation": normalisation,
         "n_train": scale["n_train"],
         "embedding": EMBEDDED[profile],
         "protocol": protocol,

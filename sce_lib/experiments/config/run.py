@@ -8,18 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from sce_lib.experiments.config import parts
 from sce_lib.experiments.config.naming import details_in_words, parameters_in_words
-from sce_lib.experiments.config.parts import (
-    Augmentation,
-    Method,
-    Model,
-    Noise,
-    Optimisation,
-    Part,
-    Profile,
-    Protocol,
-    Section,
-)
+from sce_lib.experiments.config.parts import Noise, Part, Profile, Protocol, Section
 from sce_lib.experiments.config.presets import preset_fields
 
 # The paper looks at epochs 10, 50 and 100 of 120 (§3.2); the last epoch is kept as well.
@@ -39,14 +30,11 @@ class RunConfig(Part):
         The parts, each a model of its own.
     normalisation : {"channel", "pixel_mean", "scale"}
         Channel mean and standard deviation; mean image, no deviation; or division by 255 alone.
-    n_train : int, optional
-        Size of the stratified training subset; all images where it is not given.
-    subset_seed : int
-        Seed of that subset, apart from `seed` so that runs with other seeds see the same images.
-    precision : {"float32", "bfloat16"}
-        bfloat16 is autocast; parameters stay float32.
-    compile : bool
-        Whether `torch.compile` is used.
+    n_train, subset_seed : int
+        Size of the stratified training subset, all images where it is None; and its seed, apart from `seed`
+        so that runs with other seeds see the same images.
+    precision, compile : {"float32", "bfloat16"}, bool
+        bfloat16 is autocast, parameters stay float32; whether `torch.compile` is used.
     embedding : int
         How many test images get a 2-D embedding in the record; 0 for none.
     seed : int
@@ -65,10 +53,10 @@ class RunConfig(Part):
 
     dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     noise: Noise = Noise()
-    method: Method
-    model: Model
-    optimisation: Optimisation
-    augmentation: Augmentation = Augmentation()
+    method: parts.Method
+    model: parts.Model
+    optimisation: parts.Optimisation
+    augmentation: parts.Augmentation = parts.Augmentation()
     normalisation: Literal["channel", "pixel_mean", "scale"] = "channel"
     n_train: Annotated[int, Field(ge=2)] | None = None
     subset_seed: Annotated[int, Field(ge=0)] = 0
@@ -101,8 +89,7 @@ class RunConfig(Part):
     def run_id(self) -> str:
         """A readable slug and a hash of the canonical JSON: the name of the run's record.
 
-        Fields at their default do not enter the hash, so that a field added later, whose default is
-        what was always done, leaves the names of earlier runs alone.
+        Fields at their default do not enter the hash, so that a field added later leaves earlier names alone.
         """
         canonical = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
         # A method's parameters are told apart by its name, which is a default and must not be lost.
@@ -126,8 +113,7 @@ class RunConfig(Part):
 
         Examples
         --------
-        >>> from sce_lib.experiments.config.parts import SL
-        >>> RunConfig.preset("cifar10", SL(alpha=1.0, beta=1.0, A=-6.0), section="5.2").method_setting
+        >>> RunConfig.preset("digits", parts.SL(alpha=1.0, beta=1.0, A=-6.0)).method_setting
         'SL(α 1, A −6)'
         """
         parameters, details = self._changes_in_words()
@@ -150,11 +136,8 @@ class RunConfig(Part):
         # Where a protocol has no such preset, as the released code has no D2L, the text's is the nearest.
         preset = _preset_leaves(*cell, self.protocol, *scale) or _preset_leaves(*cell, "paper", *scale)
         changed = {place: value for place, value in _leaves(self) if preset.get(place) != value}
-        of_method = {
-            place.removeprefix("method."): changed.pop(place)
-            for place in list(changed)
-            if place.startswith("method.")
-        }
+        names = [place for place in changed if place.startswith("method.")]
+        of_method = {name.removeprefix("method."): changed.pop(name) for name in names}
         return parameters_in_words(of_method), details_in_words(changed)
 
     @classmethod
@@ -176,14 +159,11 @@ class RunConfig(Part):
         dataset : str
             Name of the data set; one that the tables do not know is treated as CIFAR-10.
         method : str or method
-            ``"ce"``, ``"lsr"``, ``"bootstrap"``, ``"forward"``, ``"d2l"``, ``"gce"``, ``"sl"``, an
-            ablation (``"5ce"``, ``"2rce"``), a combination (``"forward+sl"``), or a method object.
+            A name of `METHODS` (``"sl"``, ``"5ce"``), another multiple of CE or RCE, or a method object.
         noise : str, (kind, rate) or Noise
             ``"none"``, ``"symmetric-0.4"``, ``("asymmetric", 0.3)``, ``"human-worse_label"``.
-        protocol, profile, section
+        protocol, profile, section, seed
             See the class. Without a section: 5.3 for Clothing1M, else 5.2.
-        seed : int
-            Seed of the run.
         **changes
             Fields of the config to set otherwise.
 
@@ -203,20 +183,16 @@ class RunConfig(Part):
 
 def _leaves(config: Part, place: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in config:
-        if name == "seed":
-            continue
         if isinstance(value, Part):
             yield from _leaves(value, f"{place}{name}.")
-        else:
+        elif name != "seed":
             yield f"{place}{name}", value
 
 
 @cache
-def _preset_leaves(
-    dataset: str, method: str, noise: str, protocol: Protocol, profile: Profile, section: Section
-) -> dict[str, Any]:
+def _preset_leaves(*cell: Any) -> dict[str, Any]:
     """Return all fields of a preset but its seed, by their place; none where there is no such preset."""
     try:
-        return dict(_leaves(RunConfig.preset(dataset, method, noise, protocol, profile, section)))
+        return dict(_leaves(RunConfig.preset(*cell)))
     except ValueError:
         return {}

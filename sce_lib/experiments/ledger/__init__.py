@@ -19,26 +19,7 @@ from sce_lib.experiments.ledger.records import (
 )
 from sce_lib.experiments.ledger.store import FORMAT, Ledger, LedgerError, MissingRuns, select
 
-__all__ = [
-    "FORMAT",
-    "Embedding",
-    "EpochRecord",
-    "GroupRecord",
-    "Imported",
-    "Ledger",
-    "LedgerDifference",
-    "LedgerError",
-    "MissingRuns",
-    "MixedImages",
-    "Provenance",
-    "RunRecord",
-    "StageRecord",
-    "compare",
-    "described_images",
-    "differences",
-    "export",
-    "import_records",
-    "require_same_images",
-    "select",
-    "to_frame",
-]
+__all__ = ["FORMAT", "Embedding", "EpochRecord", "GroupRecord", "Imported", "Ledger", "LedgerDifference"]
+__all__ += ["LedgerError", "MissingRuns", "MixedImages", "Provenance", "RunRecord", "StageRecord", "compare"]
+__all__ += ["described_images", "differences", "export", "import_records", "require_same_images", "select"]
+__all__ += ["to_frame"]

@@ -1,6 +1,6 @@
 """Whether records can be compared, and what differs between two of them, or between two ledgers."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,25 +24,15 @@ def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 def differences(one: RunRecord, other: RunRecord) -> dict[str, tuple[Any, Any]]:
     """Return each place where two records' results differ, with both values; None where one has none."""
     left, right = dict(_leaves(one.results())), dict(_leaves(other.results()))
-    return {
-        place: (left.get(place), right.get(place))
-        for place in {**left, **right}
-        if left.get(place) != right.get(place)
-    }
+    both = {place: (left.get(place), right.get(place)) for place in left | right}
+    return {place: values for place, values in both.items() if values[0] != values[1]}
 
 
 @dataclass(frozen=True)
 class LedgerDifference:
     """Runs by ``dataset/run_id``: those that one ledger alone has, and those whose results differ.
 
-    Parameters
-    ----------
-    only_one, only_other : list of str
-        Runs without a record in the other ledger.
-    differing : dict
-        For each run whose results differ, as `differences` returns it.
-    equal : int
-        Number of runs with the same results in both.
+    `differing` holds for each of the latter what `differences` returns; `equal` counts the others in both.
     """
 
     only_one: list[str]
@@ -62,12 +52,9 @@ def compare(one: Ledger, other: Ledger) -> LedgerDifference:
     """
     left, right = ({f"{r.config.dataset}/{r.run_id}": r for r in ledger} for ledger in (one, other))
     both = {name: differences(left[name], right[name]) for name in left.keys() & right.keys()}
-    return LedgerDifference(
-        only_one=sorted(left.keys() - right.keys()),
-        only_other=sorted(right.keys() - left.keys()),
-        differing={name: found for name, found in sorted(both.items()) if found},
-        equal=sum(not found for found in both.values()),
-    )
+    differing = {name: found for name, found in sorted(both.items()) if found}
+    alone = sorted(left.keys() - right.keys()), sorted(right.keys() - left.keys())
+    return LedgerDifference(*alone, differing, equal=len(both) - len(differing))
 
 
 class MixedImages(ValueError):
@@ -84,15 +71,10 @@ def require_same_images(records: Iterable[RunRecord]) -> None:
     ------
     MixedImages
         If the fingerprints of a data set's images differ.
-
-    Examples
-    --------
-    >>> require_same_images([])
     """
-    images: dict[str, Counter[tuple[str, str]]] = {}
+    images: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
     for record in records:
-        made = (record.provenance.source, record.provenance.fingerprint)
-        images.setdefault(record.config.dataset, Counter())[made] += 1
+        images[record.config.dataset][record.provenance.source, record.provenance.fingerprint] += 1
     for dataset, found in images.items():
         if len({fingerprint for _, fingerprint in found}) > 1:
             listed = "; ".join(f"{count} of {described_images(*made)}" for made, count in found.items())

@@ -1,8 +1,8 @@
 """Records out as one table, and in from other ledgers."""
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +18,11 @@ if TYPE_CHECKING:
 
 
 def _row(record: RunRecord) -> dict[str, Any]:
-    kept = record.provenance.model_dump(mode="json", exclude={"requested_noise", "realised_noise"})
-    row = {
-        "run_id": record.run_id,
-        "last_accuracy": record.last_accuracy,
-        "best_accuracy": record.best_accuracy,
-        "best_epoch": record.best_epoch,
-        "test_images_per_epoch": record.test_images_per_epoch,
-    }
+    columns = ("run_id", "last_accuracy", "best_accuracy", "best_epoch", "test_images_per_epoch")
+    row = {name: getattr(record, name) for name in columns}
     config = record.config.model_dump(mode="json")
     config["optimisation"]["milestones"] = " ".join(map(str, config["optimisation"]["milestones"]))
+    kept = record.provenance.model_dump(mode="json", exclude={"requested_noise", "realised_noise"})
     return row | config | {"provenance": kept}
 
 
@@ -49,10 +44,8 @@ def export(records: Iterable[RunRecord], path: str | Path) -> int:
 
     Raises
     ------
-    ValueError
-        For another suffix, or no records.
-    ImportError
-        For Parquet without pyarrow.
+    ValueError, ImportError
+        For another suffix, or no records; for Parquet without pyarrow.
     """
     path = Path(path)
     if path.suffix not in (".csv", ".parquet"):
@@ -61,14 +54,15 @@ def export(records: Iterable[RunRecord], path: str | Path) -> int:
     if frame.empty:
         raise ValueError("the ledger is empty: there is nothing to export")
     if path.suffix == ".csv":
-        write_atomically(path, frame.to_csv(index=False).encode())
-        return len(frame)
-    buffer = io.BytesIO()
-    try:
-        frame.to_parquet(buffer, index=False)
-    except ImportError as error:
-        raise ImportError("Parquet needs pyarrow: pip install 'sce-lib[report]', or write a .csv") from error
-    write_atomically(path, buffer.getvalue())
+        content = frame.to_csv(index=False).encode()
+    else:
+        try:
+            content = frame.to_parquet(index=False)
+        except ImportError as error:
+            raise ImportError(
+                "Parquet needs pyarrow: pip install 'sce-lib[report]', or write a .csv"
+            ) from error
+    write_atomically(path, content)
     return len(frame)
 
 
@@ -95,38 +89,32 @@ def import_records(sources: Iterable[str | Path], ledger: Ledger) -> Imported:
 
     Raises
     ------
-    FileNotFoundError
-        If a folder or file is not there.
-    ValueError
-        If a folder holds no record.
+    FileNotFoundError, ValueError
+        If a folder or file is not there; if a folder holds no record.
     """
     outcome = Imported()
     files = {source: _files(Path(source)) for source in sources}
     for source, found in files.items():
         if not found:
             raise ValueError(f"{source} holds no record: give a ledger's folder, or record files")
-    for path in (path for found in files.values() for path in found):
+    for path in chain.from_iterable(files.values()):
         try:
             record = Ledger.read(path)
+            name = f"{record.config.dataset}/{record.run_id}"
             with ledger.lock(record.config).acquire(blocking=False):
-                _take(record, path, ledger, outcome)
+                if (there := ledger.get(record.config)) is None:
+                    ledger.put(record)
+                    outcome.added.append(name)
+                elif differing := differences(there, record):
+                    place = ledger.path(record.config)
+                    outcome.refused[path] = (
+                        f"{place} has other results for this run, in {len(differing)} places "
+                        f"({next(iter(differing))} first); remove one of the two files to keep the other"
+                    )
+                else:
+                    outcome.present.append(name)
         except filelock.Timeout:
             outcome.refused[path] = "this run is being trained now; import it again when that has ended"
         except LedgerError as error:
             outcome.refused[path] = str(error).removeprefix(f"{path} ")
     return outcome
-
-
-def _take(record: RunRecord, path: Path, ledger: Ledger, outcome: Imported) -> None:
-    name = f"{record.config.dataset}/{record.run_id}"
-    there = ledger.get(record.config)
-    if there is None:
-        ledger.put(record)
-        outcome.added.append(name)
-    elif found := differences(there, record):
-        outcome.refused[path] = (
-            f"{ledger.path(record.config)} has other results for this run, in {len(found)} places "
-            f"({next(iter(found))} first); remove one of the two files to keep the other"
-        )
-    else:
-        outcome.present.append(name)

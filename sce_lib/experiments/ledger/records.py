@@ -46,10 +46,9 @@ class GroupRecord(_Kept):
     ----------
     count : list of int
         Samples of the group in each true class.
-    accuracy : list of float
-        Portion predicted as their *true* class; NaN is kept as None where a class has no sample.
-    fitted : list of float
-        Portion predicted as the label they were *given*: for flipped samples, what was memorised.
+    accuracy, fitted : list of float
+        Portion predicted as their *true* class, and as the label they were *given*: for flipped samples, what
+        was memorised. None where a class has no sample.
     margin : list of float
         Mean of p(given label) minus the largest other probability, in [-1, 1].
     gradient_share : list of float
@@ -128,10 +127,9 @@ class Provenance(_Kept):
 class RunRecord(_Kept):
     """Everything that is kept of a run: its config, its results, its provenance.
 
-    Accuracies are in [0, 1]. `last_accuracy` is of all test images after the last epoch;
-    `best_accuracy` is the largest of the epochs' test accuracies, an oracle's choice, on
-    `test_images_per_epoch` images. `confusion` counts all test images after the last epoch: row by true
-    class, column by predicted one.
+    Accuracies are in [0, 1]. `last_accuracy` is of all test images after the last epoch; `best_accuracy` is
+    the largest of the epochs' test accuracies, an oracle's choice, on `test_images_per_epoch` images.
+    `confusion` counts all test images after the last epoch: row by true class, column by predicted one.
 
     Raises
     ------
@@ -171,10 +169,8 @@ class RunRecord(_Kept):
 
     def results(self) -> dict[str, Any]:
         """Return what a repetition of the run must give again: all but time, place and date."""
-        kept = self.model_dump(mode="json")
-        for passing in ("seconds", "date", "git_commit", "versions", "platform", "device", "threads"):
-            del kept["provenance"][passing]
-        return kept
+        passing = {"seconds", "date", "git_commit", "versions", "platform", "device", "threads"}
+        return self.model_dump(mode="json", exclude={"provenance": passing})
 
     def final_stage(self) -> StageRecord:
         """Return the look taken after the last epoch."""
@@ -203,20 +199,17 @@ def _wrong_sizes(record: RunRecord) -> Iterator[str]:
 
 def _by_class(record: RunRecord) -> Iterator[tuple[str, list[Any]]]:
     """Yield everything of a record that has an entry for each class, with its place."""
-    matrices: list[tuple[str, list[Any]]] = [
-        ("confusion", record.confusion),
-        ("requested_noise", record.provenance.requested_noise),
-        ("realised_noise", record.provenance.realised_noise),
-        *((f"confidence after epoch {stage.epoch}", stage.confidence) for stage in record.stages),
-    ]
-    for name, matrix in matrices:
+    noise = record.provenance
+    matrices: dict[str, list[Any]] = {"confusion": record.confusion, "requested_noise": noise.requested_noise}
+    matrices["realised_noise"] = noise.realised_noise
+    matrices |= {f"confidence after epoch {stage.epoch}": stage.confidence for stage in record.stages}
+    for name, matrix in matrices.items():
         yield name, matrix
         yield from ((f"a row of {name}", row) for row in matrix)
     for epoch in record.epochs:
         yield f"classwise_accuracy of epoch {epoch.epoch}", epoch.classwise_accuracy
     for stage in record.stages:
-        yield f"classwise_accuracy after epoch {stage.epoch}", stage.classwise_accuracy
-        for name in ("predicted", "correct"):
+        for name in ("classwise_accuracy", "predicted", "correct"):
             yield f"{name} after epoch {stage.epoch}", getattr(stage, name)
         for group in ("clean", "flipped"):
             for name, values in getattr(stage, group):

@@ -15,10 +15,8 @@ from sce_lib.experiments.ledger.records import RunRecord
 from sce_lib.files import ledger_root, set_aside, write_atomically
 
 FORMAT = 1
-# The folder of failures, which stands beside those of the data sets.
-_FAILED = "failed"
-# The folder, and ledger of its own, of seeds that were trained together.
-_REPLICATES = "replicates"
+# The folder of failures, beside those of the data sets, and the ledger of seeds that were trained together.
+_FAILED, _REPLICATES = "failed", "replicates"
 
 
 class LedgerError(ValueError):
@@ -60,10 +58,8 @@ class Ledger:
     --------
     >>> import tempfile
     >>> ledger = Ledger(tempfile.mkdtemp())
-    >>> ledger.get(RunConfig.preset("digits", "ce", profile="smoke")) is None
-    True
-    >>> len(ledger)
-    0
+    >>> ledger.get(RunConfig.preset("digits", "ce", profile="smoke")) is None, len(ledger)
+    (True, 0)
     """
 
     def __init__(self, root: "str | os.PathLike[str] | None" = None) -> None:
@@ -175,11 +171,8 @@ class Ledger:
     def failures(self) -> dict[str, str]:
         """Return why runs failed that have no record, by ``dataset/run_id``."""
         notes = sorted((self.root / _FAILED).glob("*/*.json"))
-        return {
-            f"{note.parent.name}/{note.stem}": _reason(note)
-            for note in notes
-            if not (self.root / note.parent.name / note.name).exists()
-        }
+        alone = [note for note in notes if not (self.root / note.parent.name / note.name).exists()]
+        return {f"{note.parent.name}/{note.stem}": _reason(note) for note in alone}
 
     def paths(self) -> list[Path]:
         """Return the records' files, read or not, in order of their names."""
@@ -190,10 +183,8 @@ class Ledger:
 
         Raises
         ------
-        MissingRuns
-            If there is none.
-        ValueError
-            If the beginning fits several, which the message lists; if the file is damaged.
+        MissingRuns, ValueError
+            If there is none; if the beginning fits several, which are listed, or the file is damaged.
         """
         names = {f"{path.parent.name}/{path.stem}": path for path in self.paths()}
         whole = [name for name in names if run in (name, name.partition("/")[2])]
@@ -231,16 +222,8 @@ def select(
 ) -> list[RunRecord]:
     """Return the records of a method, a noise and other fields of the config, in order of seed.
 
-    Parameters
-    ----------
-    records : sequence of RunRecord
-        What to choose from.
-    method : str, optional
-        Name of the method, ``"sl"``.
-    noise : str or Noise, optional
-        Short name (``"symmetric-0.4"``, ``"clean"``) or the noise itself.
-    **fields
-        Values that fields of the config must have, ``dataset="cifar10"``.
+    `method` is a name (``"sl"``), `noise` a short name (``"symmetric-0.4"``, ``"clean"``) or the noise
+    itself; `fields` are the values that other fields of the config must have, ``dataset="cifar10"``.
 
     Examples
     --------
@@ -248,12 +231,11 @@ def select(
     []
     """
 
-    def fits(record: RunRecord) -> bool:
-        config = record.config
+    def fits(config: RunConfig) -> bool:
         return (
-            (method is None or config.method.name == method)
-            and (noise is None or noise in (config.noise, config.noise.slug))
+            method in (None, config.method.name)
+            and noise in (None, config.noise, config.noise.slug)
             and all(getattr(config, name) == value for name, value in fields.items())
         )
 
-    return sorted(filter(fits, records), key=lambda record: record.config.seed)
+    return sorted((r for r in records if fits(r.config)), key=lambda record: record.config.seed)

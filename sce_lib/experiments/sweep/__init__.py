@@ -14,20 +14,5 @@ from sce_lib.experiments.sweep.runs import (
     require_images_at_hand,
 )
 
-__all__ = [
-    "Display",
-    "Estimate",
-    "Plan",
-    "Status",
-    "Verification",
-    "collect",
-    "dask_executor",
-    "ensure",
-    "missing",
-    "plan",
-    "present",
-    "present_with_any_seed",
-    "require_images_at_hand",
-    "run",
-    "verify",
-]
+__all__ = ["Display", "Estimate", "Plan", "Status", "Verification", "collect", "dask_executor", "ensure"]
+__all__ += ["missing", "plan", "present", "present_with_any_seed", "require_images_at_hand", "run", "verify"]

@@ -19,14 +19,8 @@ _SAME_EVERYWHERE = ("config.", "classes", "provenance.")
 class Verification:
     """A record beside its repetition.
 
-    Parameters
-    ----------
-    record, repeated : RunRecord
-        What was kept, and what training gives now.
-    elsewhere : list of str
-        What of the making differs so that equal bits are not promised: platform, torch, threads, device.
-    differing : dict
-        Each place where the results differ, with both values, as `differences` returns them.
+    `repeated` is what training gives now, `elsewhere` what of the making differs so that equal bits are not
+    promised (platform, torch, device), and `differing` what `differences` returns.
     """
 
     record: RunRecord
@@ -49,20 +43,13 @@ class Verification:
 def verify(record: RunRecord, device: str = "auto") -> Verification:
     """Train a record's run again, from its beginning, and compare.
 
-    With the threads of the record. On the same kind of machine with the same torch the results must be equal
-    to the last bit; elsewhere data and noise must be equal, and the last accuracies agree within `TOLERANCE`.
-
-    Parameters
-    ----------
-    record : RunRecord
-        The record; the ledger is not touched.
-    device : str
-        Where to train.
+    With the threads of the record; no ledger is touched. On the same kind of machine with the same torch the
+    results must be equal to the last bit; elsewhere data and noise must be equal, and the last accuracies
+    agree within `TOLERANCE`.
     """
+    threads = record.provenance.threads
     with tempfile.TemporaryDirectory() as folder:
-        repeated = train(
-            record.config, device, threads=record.provenance.threads, checkpoints=folder, progress=False
-        )
+        repeated = train(record.config, device, threads=threads, checkpoints=folder, progress=False)
     then, now = record.provenance, repeated.provenance
     made = {
         "platform": (then.platform, now.platform),

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 def dask_executor(address: str, gpu_share: float | None = None) -> Iterator[Executor]:
     """Connect to a Dask scheduler and hand its workers out as an executor for `run`.
 
-    Dask brings work from a worker that was lost to another one. Records come back to whoever called; a
-    worker needs no folder of ours, only this package, the data, and a place for its checkpoints.
+    Dask brings work from a worker that was lost to another one. Records come back to whoever called; a worker
+    needs no folder of ours, only this package, the data, and a place for its checkpoints.
 
     Parameters
     ----------
@@ -22,12 +22,8 @@ def dask_executor(address: str, gpu_share: float | None = None) -> Iterator[Exec
 
     Raises
     ------
-    ImportError
-        If dask.distributed is not installed; the message says how to get it.
-    ConnectionError
-        If no scheduler answers.
-    ValueError
-        For a share that is out of range.
+    ImportError, ConnectionError, ValueError
+        If dask.distributed is not installed; no scheduler answers; the share is out of range.
     """
     if gpu_share is not None and not 0 < gpu_share <= 1:
         raise ValueError(f"the share of a GPU is above 0 and at most 1, not {gpu_share}")

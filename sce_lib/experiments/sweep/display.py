@@ -33,14 +33,12 @@ class Display:
         self._flops = {estimate.config: estimate.flops for estimate in plan.missing}
         # Of each run the part that is done; what earlier sweeps have left is not of this one's pace.
         self._shares = {config: self._share(config, progress_of(config)) for config in self._flops}
-        self._before = self._done()
-        self._began = time.monotonic()
+        self._before, self._began = self._done(), time.monotonic()
         self._said: float | None = None
         self._ended: set[RunConfig] = set()
         self._retried = 0
-        self._bar = Progress(
-            TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=self.console
-        )
+        columns = TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        self._bar = Progress(*columns, console=self.console)
         self._task = self._bar.add_task("runs", total=len(plan.missing))
         self._live = Live(console=self.console, auto_refresh=False)
 
@@ -66,11 +64,6 @@ class Display:
         here, left = done - self._before, sum(self._flops.values()) - done
         return (time.monotonic() - self._began) * left / here if here > 0 else None
 
-    @staticmethod
-    def _line(config: RunConfig, far: RunProgress) -> str:
-        epochs = f"epoch {far.epoch} of {config.optimisation.epochs}"
-        return f"{config.dataset}/{config.run_id}  {epochs}, test accuracy {far.accuracy:.3f}"
-
     def _summary(self, status: Status) -> str:
         failed = sum(error is not None for error in status.ended.values())
         return (
@@ -78,23 +71,20 @@ class Display:
             f"{status.waiting} waiting; left: {readable_time(self._left())}"
         )
 
+    def _print(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
     def _say(self, what: str, config: RunConfig, error: BaseException) -> None:
-        self.console.print(
-            f"{what}: {config.dataset}/{config.run_id}: {type(error).__name__}: {error}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        self._print(f"{what}: {config.dataset}/{config.run_id}: {type(error).__name__}: {error}")
 
     def __call__(self, status: Status) -> None:
         """Show where the sweep stands."""
         for config, error in status.retried[self._retried :]:
             self._say("tried again", config, error)
-        self._retried = len(status.retried)
         for config in status.ended.keys() - self._ended:
             if (failure := status.ended[config]) is not None:
                 self._say("failed", config, failure)
-        self._ended = set(status.ended)
+        self._retried, self._ended = len(status.retried), set(status.ended)
         silent = self._said is not None and time.monotonic() - self._said < LINE_EVERY
         if silent and status.running and not self.console.is_terminal:
             return
@@ -104,7 +94,14 @@ class Display:
         self._shares |= dict.fromkeys(status.ended, 1.0)
         if self.console.is_terminal:
             self._bar.update(self._task, completed=len(status.ended))
-            lines = [Text(self._line(config, far)) for config, far in running.items() if far is not None]
+            lines = [
+                Text(
+                    f"{config.dataset}/{config.run_id}  epoch {far.epoch} of {config.optimisation.epochs}, "
+                    f"test accuracy {far.accuracy:.3f}"
+                )
+                for config, far in running.items()
+                if far is not None
+            ]
             self._live.update(Group(self._bar, Text(self._summary(status)), *lines), refresh=True)
         else:
-            self.console.print(self._summary(status), markup=False, highlight=False, soft_wrap=True)
+            self._print(self._summary(status))

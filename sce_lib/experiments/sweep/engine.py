@@ -7,15 +7,8 @@ import signal
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    CancelledError,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
+from concurrent import futures
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from pathlib import Path
@@ -42,10 +35,8 @@ class Status:
 
     Parameters
     ----------
-    waiting : int
-        Runs that were not handed out yet.
-    running : list of RunConfig
-        Runs that were handed out: to a process of their own, or to an executor that may let them wait.
+    waiting, running : int, list of RunConfig
+        How many were not handed out yet; those that were, to a process or an executor that may let them wait.
     ended : dict
         For each run that ended, its error, or None where its record is in the ledger.
     retried : list of (RunConfig, error)
@@ -82,42 +73,24 @@ def _new_process() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, mp_context=context, initializer=_begin_process)
 
 
-def _terminate(pool: ProcessPoolExecutor) -> None:
-    for process in list((pool._processes or {}).values()):  # Python 3.14 has terminate_workers() for this
-        process.terminate()
-
-
 class _Sweep:
     """The runs on their way, and the lanes that they go by: own processes, or another's executor."""
 
-    def __init__(self, todo: list[RunConfig], ledger: Ledger, device: str, retries: int) -> None:
+    def __init__(
+        self,
+        todo: list[RunConfig],
+        ledger: Ledger,
+        device: str,
+        retries: int,
+        executor: Executor | None,
+        jobs: int,
+    ) -> None:
         self.waiting, self.ledger, self.device, self.retries = deque(todo), ledger, device, retries
         self.running: dict[Future[RunRecord], tuple[RunConfig, Executor]] = {}
-        self.own: list[ProcessPoolExecutor] = []
-        self.free: list[Executor] = []
+        self.own = [_new_process() for _ in range(min(jobs, len(todo)))] if executor is None else []
+        self.free: list[Executor] = [*self.own] if executor is None else [executor] * len(todo)
         self.failures: Counter[RunConfig] = Counter()
         self.status = Status(len(todo))
-
-    def open_processes(self, count: int) -> None:
-        self.own = [_new_process() for _ in range(count)]
-        self.free = [*self.own]
-
-    def _replaced(self, lane: Executor) -> Executor:
-        """Return a new process in the place of one that was lost."""
-        if lane not in self.own:
-            return lane
-        lane.shutdown(wait=False)
-        self.own[self.own.index(lane)] = fresh = _new_process()
-        return fresh
-
-    def _submit(self, config: RunConfig, lane: Executor) -> None:
-        future: Future[RunRecord]
-        try:
-            future = lane.submit(_work, config, self.ledger.root, self.device)
-        except BrokenExecutor as error:  # it was lost while it had nothing to do
-            future = Future()
-            future.set_exception(error)
-        self.running[future] = config, lane
 
     def _error(self, future: Future[RunRecord]) -> BaseException | None:
         """Return why a run failed, or None once its record is in the ledger that is seen from here."""
@@ -125,14 +98,17 @@ class _Sweep:
             record = future.result()
             if self.ledger.get(record.config) is None:  # the worker has other folders
                 self.ledger.put(record)
-        except (Exception, CancelledError) as error:
+        except (Exception, futures.CancelledError) as error:
             return error
         return None
 
     def _end(self, future: Future[RunRecord]) -> None:
         config, lane = self.running.pop(future)
         error = self._error(future)
-        self.free.append(self._replaced(lane) if isinstance(error, BrokenExecutor) else lane)
+        if isinstance(error, BrokenExecutor) and lane in self.own:  # its process was lost
+            lane.shutdown(wait=False)
+            self.own[self.own.index(lane)] = lane = _new_process()
+        self.free.append(lane)
         if error is not None:
             self.failures[config] += 1
             with contextlib.suppress(OSError):
@@ -147,12 +123,18 @@ class _Sweep:
         """Hand out runs until all have ended."""
         while self.waiting or self.running:
             while self.waiting and self.free:
-                self._submit(self.waiting.popleft(), self.free.pop())
+                config, lane = self.waiting.popleft(), self.free.pop()
+                try:
+                    future: Future[RunRecord] = lane.submit(_work, config, self.ledger.root, self.device)
+                except BrokenExecutor as error:  # it was lost while it had nothing to do
+                    future = Future()
+                    future.set_exception(error)
+                self.running[future] = config, lane
             self.status.waiting = len(self.waiting)
             self.status.running = [config for config, _ in self.running.values()]
             if watch is not None:
                 watch(self.status)
-            ended, _ = wait(self.running, _LOOK if watch else None, FIRST_COMPLETED)
+            ended, _ = futures.wait(self.running, _LOOK if watch else None, futures.FIRST_COMPLETED)
             for future in ended:
                 self._end(future)
         if watch is not None:
@@ -165,11 +147,8 @@ class _Sweep:
         for future in self.running:
             future.cancel()
         for pool in self.own:
-            _terminate(pool)
-
-    def close(self) -> None:
-        for pool in self.own:
-            pool.shutdown(cancel_futures=True)
+            for process in list((pool._processes or {}).values()):  # Python 3.14 has terminate_workers()
+                process.terminate()
 
 
 def run(
@@ -185,7 +164,8 @@ def run(
 
     Each failure is noted in the ledger. A run that lost its worker, its memory or its disk is tried again,
     from its checkpoint; one that would fail in the same way again (see `NOT_RETRIED`) is not. When this is
-    interrupted, local processes are stopped; the next call goes on from their checkpoints.
+    interrupted, local processes are stopped; the next call goes on from their checkpoints. For each run that
+    was missing, by run id, its error is returned, or None where it is now in the ledger.
 
     Parameters
     ----------
@@ -196,27 +176,19 @@ def run(
         record that it returns is put there from here.
     executor : concurrent.futures.Executor, optional
         Who trains; it gets all runs at once and is not shut down.
-    jobs : int
-        Number of processes where no executor is given.
-    device : str
-        Where each run trains.
+    jobs, device : int, str
+        Number of processes where no executor is given, and where each run trains.
     retries : int
         How often a run is tried again after a failure that may pass.
     watch : callable, optional
         Called with the `Status` each second and after each run, as a `Display` is.
 
-    Returns
-    -------
-    dict
-        For each run that was missing, by run id, its error, or None where it is now in the ledger.
-
     Raises
     ------
     ValueError
-        For fewer than one job or no retries, or a device that is not there (an executor's workers see to
-        their own).
+        For fewer than 1 job or 0 retries, or a device that is not there (an executor looks after its own).
     MixedImages
-        If runs of these are in the ledger that were made from other images than those that are here.
+        As `require_images_at_hand` does.
 
     Examples
     --------
@@ -231,22 +203,18 @@ def run(
         resolve_device(device)
     ledger = Ledger() if ledger is None else ledger
     configs = list(configs)
-    todo = missing(configs, ledger)
-    if not todo:
+    if not (todo := missing(configs, ledger)):
         return {}
     require_images_at_hand(configs, ledger)
     remove_stale(ledger.root)
     remove_stale(cache_root() / "checkpoints")
-    sweep = _Sweep(todo, ledger, device, retries)
-    if executor is None:
-        sweep.open_processes(min(jobs, len(todo)))
-    else:
-        sweep.free = [executor] * len(todo)
+    sweep = _Sweep(todo, ledger, device, retries, executor, jobs)
     try:
         ended = sweep.go(watch)
     except BaseException:
         sweep.stop()
         raise
     finally:
-        sweep.close()
+        for pool in sweep.own:
+            pool.shutdown(cancel_futures=True)
     return {config.run_id: error for config, error in ended.items()}

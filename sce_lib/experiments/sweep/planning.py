@@ -27,12 +27,7 @@ class Estimate:
 class Plan:
     """The runs of a sweep that are wanted, and what those take that are missing.
 
-    Parameters
-    ----------
-    wanted : int
-        Runs in all, each counted once.
-    missing : tuple of Estimate
-        The runs that the ledger lacks.
+    `wanted` counts the runs in all, each once, `missing` those that the ledger lacks.
     """
 
     wanted: int
@@ -47,9 +42,8 @@ class Plan:
         """Return the time that all missing runs take, `jobs` side by side; None if that is not known."""
         if jobs < 1:
             raise ValueError(f"jobs is the number of processes, at least 1, not {jobs}")
-        times = [estimate.seconds for estimate in self.missing]
-        known = [time for time in times if time is not None]
-        return sum(known) / min(jobs, max(1, len(times))) if len(known) == len(times) else None
+        known = [estimate.seconds for estimate in self.missing if estimate.seconds is not None]
+        return sum(known) / min(jobs, max(1, len(known))) if len(known) == len(self.missing) else None
 
     def summary(self, jobs: int = 1) -> str:
         """Return the plan in a line."""
@@ -71,14 +65,9 @@ def plan(configs: Sequence[RunConfig], ledger: Ledger | None = None, device: str
     """
     ledger = Ledger() if ledger is None else ledger
     where = resolve_device(device).type
+    lacking = [(c, flops(c), seconds_estimate(c, ledger, where)) for c in missing(configs, ledger)]
     wanted = {(config.dataset, config.run_id) for config in configs}
-    return Plan(
-        wanted=len(wanted),
-        missing=tuple(
-            Estimate(config, flops(config), seconds_estimate(config, ledger, where))
-            for config in missing(configs, ledger)
-        ),
-    )
+    return Plan(len(wanted), tuple(Estimate(*estimate) for estimate in lacking))
 
 
 def readable_time(seconds: float | None) -> str:

@@ -63,7 +63,7 @@ def present(configs: Iterable[RunConfig], ledger: Ledger | None = None) -> list[
     MixedImages
         If those of one data set were made from different images.
     """
-    ledger = Ledger() if ledger is None else ledger
+    ledger = ledger or Ledger()
     found = [record for config in configs if (record := ledger.get(config)) is not None]
     require_same_images(found)
     return found
@@ -75,9 +75,9 @@ def present_with_any_seed(configs: Iterable[RunConfig], ledger: Ledger | None = 
     Raises
     ------
     MixedImages
-        If those of one data set were made from different images.
+        As `present` does.
     """
-    ledger = Ledger() if ledger is None else ledger
+    ledger = ledger or Ledger()
     settings = {config.model_copy(update={"seed": 0}) for config in configs}
     kept = [r for dataset in sorted({config.dataset for config in settings}) for r in ledger.records(dataset)]
     found = [r for r in kept if r.config.model_copy(update={"seed": 0}) in settings]
@@ -93,24 +93,23 @@ def require_images_at_hand(configs: Iterable[RunConfig], ledger: Ledger) -> None
     Raises
     ------
     MixedImages
-        If they would; the message says of what images the records are, and what lies here.
+        The message says of what images the records are, and what lies here.
     """
     configs = list(configs)
     records = present_with_any_seed(configs, ledger)
     there, images = {r.config for r in records}, {r.config.dataset: r.provenance for r in records}
     lacking = {config.dataset: config for config in configs if config not in there}
     for dataset in sorted(lacking.keys() & images.keys()):
-        made = images[dataset]
         try:
-            here = load_images(lacking[dataset], download=False)
+            here, made = load_images(lacking[dataset], download=False), images[dataset]
         except (DatasetError, DatasetNotFound):
             continue
         if here.fingerprint != made.fingerprint:
+            theirs, ours = (described_images(of.source, of.fingerprint) for of in (made, here))
             raise MixedImages(
-                f"runs of {dataset} in {ledger.root} are of "
-                f"{described_images(made.source, made.fingerprint)}, but the images here are "
-                f"{described_images(here.source, here.fingerprint)}: what is trained on them cannot be "
-                "compared with these. Keep it in a ledger of its own (--ledger, or SCE_LEDGER)"
+                f"runs of {dataset} in {ledger.root} are of {theirs}, but the images here are {ours}: what "
+                "is trained on them cannot be compared with these. Keep it in a ledger of its own (--ledger, "
+                "or SCE_LEDGER)"
             )
 
 
@@ -129,7 +128,7 @@ def collect(
     MixedImages
         If those of one data set were made from different images, or would be.
     """
-    ledger = Ledger() if ledger is None else ledger
+    ledger = ledger or Ledger()
     if train_missing:
         require_images_at_hand(configs, ledger)
         return [ensure(config, ledger, device) for config in configs]

@@ -14,12 +14,10 @@ from sce_lib.files import cache_root, set_aside, write_atomically
 
 
 class Progress(NamedTuple):
-    """How far a run is."""
+    """How far a run is: epochs done, and the test accuracy after the last of them, from 0 to 1."""
 
     epoch: int
-    """Epochs done."""
     accuracy: float
-    """Test accuracy after the last of them, from 0 to 1."""
 
 
 class Checkpoint:
@@ -32,16 +30,14 @@ class Checkpoint:
 
     Parameters
     ----------
-    config : RunConfig
-        The run.
-    fingerprint : str
-        Of the data it trains on.
-    folder : Path, optional
+    config, fingerprint : RunConfig, str
+        The run, and the images it trains on.
+    folder : path, optional
         Where; ``checkpoints`` in the cache where it is not given.
     """
 
-    def __init__(self, config: RunConfig, fingerprint: str, folder: Path | None = None) -> None:
-        self.path = (folder or cache_root() / "checkpoints") / f"{config.dataset}-{config.run_id}.pt"
+    def __init__(self, config: RunConfig, fingerprint: str, folder: str | Path | None = None) -> None:
+        self.path = Path(folder or cache_root() / "checkpoints", f"{config.dataset}-{config.run_id}.pt")
         self._note = self.path.with_suffix(".progress.json")
         owner = [config.model_dump_json(), fingerprint, torch.__version__, sce_lib.__version__]
         self._owner = json.dumps(owner).encode()
@@ -51,8 +47,7 @@ class Checkpoint:
 
     def save(self, state: dict[str, Any]) -> None:
         """Keep a state of tensors and plain values, in place of the one before it."""
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
+        torch.save(state, buffer := io.BytesIO())
         write_atomically(self.path, self._digest(buffer.getvalue()) + buffer.getvalue())
 
     def load(self, device: torch.device) -> dict[str, Any] | None:

@@ -15,11 +15,10 @@ def build_criterion(method: Any, matrix: np.ndarray, epochs: int) -> losses.Loss
     Parameters
     ----------
     method : a method of `sce_lib.experiments.config.parts`
-        Which loss, with its hyperparameters.
     matrix : ndarray (K, K)
         True transition matrix of the labels, for the methods that are given it.
     epochs : int
-        Length of the training, for D2L, whose loss changes in the course of it.
+        Length of the training, in the course of which D2L's loss changes.
 
     Raises
     ------
@@ -42,7 +41,7 @@ def build_criterion(method: Any, matrix: np.ndarray, epochs: int) -> losses.Loss
         case parts.RCE():
             return _times(method.scale, losses.ReverseCrossEntropy(A=method.A))
         case parts.SL():
-            return _sl(method.alpha, method.beta, method.A)
+            return _sl(method)
         case parts.MAE():
             return losses.MeanAbsoluteError()
         case parts.GCE():
@@ -56,10 +55,10 @@ def build_criterion(method: Any, matrix: np.ndarray, epochs: int) -> losses.Loss
         case parts.Backward():
             return losses.BackwardCorrection(transition())
         case parts.D2L():
-            loss = losses.CrossEntropy() if method.A is None else _sl(method.alpha, method.beta, method.A)
+            loss = losses.CrossEntropy() if method.A is None else _sl(method)
             return losses.D2L(loss, epochs, window=method.window, first_epoch=method.first_epoch)
         case parts.LSRSL():
-            return losses.SmoothedTargets(_sl(method.alpha, method.beta, method.A), epsilon=method.epsilon)
+            return losses.SmoothedTargets(_sl(method), epsilon=method.epsilon)
         case parts.ForwardSL():
             rce = losses.ReverseCrossEntropy(A=method.A)
             return losses.Sum([(1.0, losses.ForwardCorrection(transition())), (method.beta, rce)])
@@ -70,8 +69,8 @@ def build_criterion(method: Any, matrix: np.ndarray, epochs: int) -> losses.Loss
             raise ValueError(f"no loss is known for method {method!r}")
 
 
-def _sl(alpha: float, beta: float, A: float) -> losses.Loss:
-    return losses.SymmetricCrossEntropy(alpha=alpha, beta=beta, A=A)
+def _sl(method: Any) -> losses.Loss:
+    return losses.SymmetricCrossEntropy(alpha=method.alpha, beta=method.beta, A=method.A)
 
 
 def _times(scale: float, loss: losses.Loss) -> losses.Loss:

@@ -1,12 +1,12 @@
 """One loop for every method: `train(config) -> RunRecord`."""
 
+import contextlib
 import copy
 import importlib.metadata
 import platform
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,11 @@ from tqdm import tqdm
 import sce_lib
 from sce_lib import metrics
 from sce_lib.data import ImageData, LazyImageData
-from sce_lib.experiments.config import RunConfig
+from sce_lib.experiments.config import Optimisation, RunConfig
 from sce_lib.experiments.ledger import EpochRecord, Provenance, RunRecord, StageRecord
+from sce_lib.experiments.training import measure
 from sce_lib.experiments.training.checkpoint import Checkpoint, Progress
 from sce_lib.experiments.training.criterion import build_criterion
-from sce_lib.experiments.training.measure import (
-    TrainingDiverged,
-    embed,
-    look,
-    mean_dimensionality,
-    outputs,
-    rounded,
-)
 from sce_lib.experiments.training.task import Task, prepare
 from sce_lib.files import checkout
 from sce_lib.losses import D2L
@@ -69,40 +62,61 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     return resolved
 
 
-def _seed(config: RunConfig, *stream: int) -> int:
-    return int(np.random.SeedSequence([config.seed, *stream]).generate_state(1)[0])
-
-
-def _initial_model(task: Task, device: torch.device) -> nn.Module:
-    config, (height, width, channels) = task.config, task.data.image_shape
-    options = {"pretrained": True} if config.model.pretrained else {}
-    model = build_model(
-        config.model.name,
-        num_classes=task.num_classes,
-        in_channels=channels,
-        image_size=(height, width),
-        width=config.model.width,
-        generator=torch.Generator().manual_seed(_seed(config, INITIAL_WEIGHTS)),
-        **options,
-    )
-    return model.to(device).to(memory_format=torch.channels_last)
+def _generator(config: RunConfig, device: str | torch.device, *stream: int) -> torch.Generator:
+    seed = np.random.SeedSequence([config.seed, *stream]).generate_state(1)[0]
+    return torch.Generator(device).manual_seed(int(seed))
 
 
 def parameter_groups(model: nn.Module, config: RunConfig) -> list[dict[str, Any]]:
     """Split the parameters by weight decay: the first dense layer's, other kernels, the rest."""
     sgd = config.optimisation
-    of_first_dense = {parameter for name, parameter in model.named_parameters() if name.startswith("fc1.")}
-    if sgd.fc1_weight_decay is not None and not of_first_dense:
+    if sgd.fc1_weight_decay is not None and not hasattr(model, "fc1"):
         raise ValueError(
             f"fc1_weight_decay is set, but {config.model.name} has no dense layer before its last"
         )
     groups: dict[float, list[nn.Parameter]] = {}
-    for parameter in model.parameters():
+    for name, parameter in model.named_parameters():
         decay = 0.0 if sgd.decay_kernels_only and parameter.ndim < 2 else sgd.weight_decay
-        if sgd.fc1_weight_decay is not None and parameter in of_first_dense:
+        if sgd.fc1_weight_decay is not None and name.startswith("fc1."):
             decay = sgd.fc1_weight_decay
         groups.setdefault(decay, []).append(parameter)
     return [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]
+
+
+def build_optimizer(groups: list[dict[str, Any]], sgd: Optimisation) -> torch.optim.SGD:
+    """Return the optimiser of `parameter_groups`."""
+    return torch.optim.SGD(groups, lr=sgd.lr, momentum=sgd.momentum, fused=True)
+
+
+def take_steps(
+    config: RunConfig,
+    optimizer: torch.optim.SGD,
+    epoch: int,
+    size: int,
+    batches: Iterable[tuple[Any, Tensor]],
+    forward: Callable[[Tensor], Tensor],
+    loss_of: Callable[[Any, Tensor], Tensor],
+) -> tuple[Tensor, int]:
+    """Train an epoch (counted from 0) of `size` samples, and return the sum of their losses and their number.
+
+    A batch is its samples' indices and images. Of networks that are trained together `loss_of` gives each
+    one's loss, and each has its own sum. The device is not waited for.
+    """
+    sgd, half = config.optimisation, config.precision == "bfloat16"
+    total, seen = torch.zeros(()), 0
+    for step, (index, images) in enumerate(batches, start=epoch * -(-size // sgd.batch_size)):
+        for group in optimizer.param_groups:
+            group["lr"] = sgd.learning_rate(epoch, step)
+        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=half):
+            logits = forward(images)
+        loss = loss_of(index, logits.float())
+        optimizer.zero_grad(set_to_none=True)
+        loss.sum().backward()  # a network's weights are in its own loss alone
+        optimizer.step()
+        samples = logits.shape[-2]
+        total = total + (loss.detach() * samples).double()
+        seen += samples
+    return total, seen
 
 
 class Run:
@@ -111,19 +125,21 @@ class Run:
     def __init__(self, task: Task, device: torch.device) -> None:
         config = task.config
         self.task, self.config, self.device = task, config, device
-        self.model = _initial_model(task, device)
+        height, width, channels = task.data.image_shape
+        options: dict[str, Any] = {"pretrained": True} if config.model.pretrained else {}
+        options["generator"] = _generator(config, "cpu", INITIAL_WEIGHTS)
+        model = build_model(
+            config.model.name, task.num_classes, channels, (height, width), config.model.width, **options
+        )
+        self.model = model.to(device).to(memory_format=torch.channels_last)
         self.forward = torch.compile(self.model) if config.compile else self.model
         epochs = config.optimisation.epochs
         self.criterion = build_criterion(config.method, task.noisy.requested, epochs).to(device)
-        self.optimizer = torch.optim.SGD(
-            parameter_groups(self.model, config),
-            lr=config.optimisation.lr,
-            momentum=config.optimisation.momentum,
-            fused=True,
-        )
+        self.optimizer = build_optimizer(parameter_groups(self.model, config), config.optimisation)
         self.epochs: list[EpochRecord] = []
         self.stages: list[StageRecord] = []
         self.seconds = 0.0
+        self.replicates: int | None = None  # how many seeds are trained together
         # Asked for now: a long run may end under a later commit than its code was loaded from.
         self.git_commit = _git_commit()
 
@@ -140,9 +156,8 @@ class Run:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to a checkpoint's state."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.criterion.load_state_dict(state["criterion"])
+        for part in ("model", "optimizer", "criterion"):
+            getattr(self, part).load_state_dict(state[part])
         self.epochs = [EpochRecord(**record) for record in state["epochs"]]
         self.stages = [StageRecord(**record) for record in state["stages"]]
         self.seconds = state["seconds"]
@@ -159,7 +174,8 @@ class Run:
         train_loss = self.train_epoch(epoch)
         self.check_loss(epoch, train_loss)
         if isinstance(self.criterion, D2L):
-            lid = mean_dimensionality(self.model, self.task, self.generator(DIMENSIONALITY, epoch))
+            generator = self.generator(DIMENSIONALITY, epoch)
+            lid = measure.mean_dimensionality(self.model, self.task, generator)
             if self.criterion.observe(epoch, lid) == "rollback":
                 self.model.load_state_dict(before)
         self.measure(epoch + 1, train_loss)
@@ -167,65 +183,51 @@ class Run:
     def check_loss(self, epoch: int, train_loss: float) -> None:
         """Refuse to go on after an epoch (counted from 0) whose mean loss is not finite."""
         if not np.isfinite(train_loss):
-            raise TrainingDiverged(
+            raise measure.TrainingDiverged(
                 f"{self.config.run_id}: the mean loss of epoch {epoch + 1} is {train_loss}; "
                 "a lower learning rate may help"
             )
 
     def generator(self, *stream: int) -> torch.Generator:
         """Return a generator for one of the run's streams of randomness."""
-        return torch.Generator(self.device).manual_seed(_seed(self.config, *stream))
+        return _generator(self.config, self.device, *stream)
 
     def train_epoch(self, epoch: int) -> float:
-        """Train one epoch (counted from 0) and return its mean loss.
+        """Train one epoch (counted from 0) and return its mean loss; the device is waited for at its end."""
+        generator, labels = self.generator(EPOCH, epoch), self.task.labels
+        batches = self.task.training_batches(self.batches(generator), generator)
 
-        The device is waited for only at its end.
-        """
-        task, sgd = self.task, self.config.optimisation
-        generator = self.generator(EPOCH, epoch)
-        steps_an_epoch = -(-len(task.labels) // sgd.batch_size)
-        half = self.config.precision == "bfloat16"
+        def loss(index: Tensor, logits: Tensor) -> Tensor:
+            return self.criterion(logits, labels[index])
+
         self.model.train()
-        total = torch.zeros((), device=self.device, dtype=torch.float64)
-        seen = 0
-        batches = task.training_batches(self.batches(generator), generator)
-        for step, (batch, images) in enumerate(batches, start=epoch * steps_an_epoch):
-            for group in self.optimizer.param_groups:
-                group["lr"] = sgd.learning_rate(epoch, step)
-            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
-                logits = self.forward(images)
-            loss = self.criterion(logits.float(), task.labels[batch])
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self.optimizer.step()
-            total += loss.detach() * len(batch)
-            seen += len(batch)
+        total, seen = take_steps(self.config, self.optimizer, epoch, len(labels), batches, self.forward, loss)
         return total.item() / seen
 
     def measure(self, epoch: int, train_loss: float) -> None:
         """Measure what the record keeps of an epoch (counted from 1)."""
-        task, k = self.task, self.task.num_classes
+        task, chosen = self.task, self.task.epoch_test
         if epoch in self.config.stages:
-            stage, predictions = look(self.model, self.criterion, task, epoch)
+            stage, predictions = measure.look(self.model, self.criterion, task, epoch)
             self.stages.append(stage)
-            predictions = predictions[task.epoch_test]
+            predictions = predictions[chosen]
         else:
-            predictions = outputs(self.model, task, task.test_images[task.epoch_test]).argmax(dim=1)
-        labels = task.test_labels[task.epoch_test]
-        self.epochs.append(
-            EpochRecord(
-                epoch=epoch,
-                learning_rate=self.optimizer.param_groups[0]["lr"],
-                train_loss=train_loss,
-                test_accuracy=metrics.accuracy(labels, predictions),
-                classwise_accuracy=rounded(metrics.classwise_accuracy(labels, predictions, k)),
-            )
+            predictions = measure.outputs(self.model, task, task.test_images[chosen]).argmax(dim=1)
+        labels = task.test_labels[chosen]
+        classwise = metrics.classwise_accuracy(labels, predictions, task.num_classes)
+        record = EpochRecord(
+            epoch=epoch,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            train_loss=train_loss,
+            test_accuracy=metrics.accuracy(labels, predictions),
+            classwise_accuracy=measure.rounded(classwise),
         )
+        self.epochs.append(record)
 
     def record(self) -> RunRecord:
         """Return the record of the finished run."""
         task = self.task
-        predictions = outputs(self.model, task, task.test_images).argmax(dim=1)
+        predictions = measure.outputs(self.model, task, task.test_images).argmax(dim=1)
         best = max(self.epochs, key=lambda epoch: epoch.test_accuracy)
         return RunRecord(
             config=self.config,
@@ -237,8 +239,8 @@ class Run:
             best_accuracy=best.test_accuracy,
             best_epoch=best.epoch,
             confusion=metrics.confusion_matrix(task.test_labels, predictions, task.num_classes).tolist(),
-            embedding=embed(self.model, task),
-            provenance=_provenance(task, self.device, self.seconds, self.git_commit),
+            embedding=measure.embed(self.model, task),
+            provenance=_provenance(self),
         )
 
 
@@ -251,37 +253,35 @@ def _git_commit() -> str | None:
         return None
 
 
-def _provenance(task: Task, device: torch.device, seconds: float, git_commit: str | None) -> Provenance:
-    on_cpu = device.type == "cpu"
+def _provenance(run: Run) -> Provenance:
+    task, on_cpu = run.task, run.device.type == "cpu"
     return Provenance(
         source=task.data.source,
         fingerprint=task.data.fingerprint,
         train_images=len(task.labels),
         test_images=len(task.test_labels),
-        requested_noise=rounded(task.noisy.requested),
-        realised_noise=rounded(task.noisy.realised),
+        requested_noise=measure.rounded(task.noisy.requested),
+        realised_noise=measure.rounded(task.noisy.realised),
         noise_rate=task.noisy.rate if task.clean_known else None,
-        versions={"sce_lib": sce_lib.__version__, "torch": torch.__version__}
-        | _version_of("torchvision")
-        | {"python": platform.python_version()},
+        versions=_versions(),
         platform=f"{platform.system()} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
-        device="cpu" if on_cpu else torch.cuda.get_device_name(device),
+        device="cpu" if on_cpu else torch.cuda.get_device_name(run.device),
         threads=torch.get_num_threads(),
-        seconds=round(seconds, 1),
-        git_commit=git_commit,
+        seconds=round(run.seconds, 1),
+        git_commit=run.git_commit,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
+        replicates=run.replicates,
     )
 
 
-def _version_of(package: str) -> dict[str, str]:
-    """Return a package's version, which is looked up and not imported; nothing where it is not installed."""
-    try:
-        return {package: importlib.metadata.version(package)}
-    except importlib.metadata.PackageNotFoundError:
-        return {}
+def _versions() -> dict[str, str]:
+    versions = {"sce_lib": sce_lib.__version__, "torch": torch.__version__}
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # it is looked up and not imported
+        versions["torchvision"] = importlib.metadata.version("torchvision")
+    return versions | {"python": platform.python_version()}
 
 
-@contextmanager
+@contextlib.contextmanager
 def repeatable(count: int | None) -> Iterator[None]:
     """Set torch's threads, and cuDNN to algorithms that give the same each time, while a run is made."""
     if count is not None and count < 1:
@@ -309,33 +309,26 @@ def train(
     """Train one run to its end, going on from its checkpoint if it was interrupted.
 
     The same config gives the same record, bit for bit, on one machine type, torch version and number of
-    threads, whether or not the run was interrupted. Global random state and the number of threads are as
-    before when it returns.
+    threads, interrupted or not. Global random state and the number of threads are as before when it returns.
 
     Parameters
     ----------
     config : RunConfig
         What to train.
     device : str or torch.device
-        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+        See `resolve_device`.
     threads : int, optional
         Threads of torch's CPU operations; unchanged where it is not given.
-    root : path, optional
-        Where data sets lie; `sce_lib.files.data_root` where it is not given.
+    root, checkpoints : path, optional
+        Where data sets lie, by default `sce_lib.files.data_root`, and checkpoints, by default in the cache. A
+        checkpoint is left for the caller to remove once the record is safe.
     data : ImageData or LazyImageData, optional
         Images to use in place of the data set that `config.dataset` names.
-    checkpoints : path, optional
-        Folder of checkpoints; in the cache where it is not given.
     progress : bool
         Whether a bar with the time left is shown (on a terminal only).
     workers : int, optional
-        Processes that read images which do not fit in memory (Clothing1M); where it is not given, one less
-        than there are cores, at most 8. They do not change the result.
-
-    Returns
-    -------
-    RunRecord
-        What the ledger keeps. The checkpoint is left for the caller to remove once the record is safe.
+        Processes that read images which do not fit in memory (Clothing1M), by default one less than there are
+        cores, at most 8. They do not change the result.
 
     Raises
     ------
@@ -354,40 +347,31 @@ def train(
     """
     resolved = resolve_device(device)
     with repeatable(threads):
-        task = prepare(config, resolved, Path(root) if root else None, data, workers)
+        task = prepare(config, resolved, root, data, workers)
         run = Run(task, resolved)
-        checkpoint = Checkpoint(config, task.data.fingerprint, Path(checkpoints) if checkpoints else None)
+        checkpoint = Checkpoint(config, task.data.fingerprint, checkpoints)
         if (state := checkpoint.load(resolved)) is not None:
             run.restore(state)
-        total = config.optimisation.epochs
+        epochs = range(len(run.epochs), config.optimisation.epochs)
         hidden = None if progress else True  # None: tqdm shows the bar on a terminal only
-        with tqdm(
-            total=total, initial=len(run.epochs), desc=config.run_id, unit="epoch", disable=hidden
-        ) as bar:
-            for epoch in range(len(run.epochs), total):
-                started = time.perf_counter()
-                run.run_epoch(epoch)
-                run.seconds += time.perf_counter() - started
-                checkpoint.save(run.state())
-                checkpoint.note(len(run.epochs), run.epochs[-1].test_accuracy)
-                bar.set_postfix(
-                    loss=f"{run.epochs[-1].train_loss:.3f}", test=f"{run.epochs[-1].test_accuracy:.3f}"
-                )
-                bar.update()
+        options: dict[str, Any] = {"desc": config.run_id, "unit": "epoch", "disable": hidden}
+        bar = tqdm(epochs, total=epochs.stop, initial=epochs.start, **options)
+        for epoch in bar:
+            started = time.perf_counter()
+            run.run_epoch(epoch)
+            run.seconds += time.perf_counter() - started
+            checkpoint.save(run.state())
+            last = run.epochs[-1]
+            checkpoint.note(last.epoch, last.test_accuracy)
+            bar.set_postfix(loss=f"{last.train_loss:.3f}", test=f"{last.test_accuracy:.3f}")
         return run.record()
 
 
 def discard_checkpoint(config: RunConfig, checkpoints: str | Path | None = None) -> None:
     """Delete a run's checkpoint; to be called once its record is in the ledger."""
-    Checkpoint(config, "", Path(checkpoints) if checkpoints else None).remove()
+    Checkpoint(config, "", checkpoints).remove()
 
 
 def progress_of(config: RunConfig, checkpoints: str | Path | None = None) -> Progress | None:
-    """Return how far a run is that is being trained on this machine; None if that is not known.
-
-    Examples
-    --------
-    >>> progress_of(RunConfig.preset("digits", "ce", profile="smoke"), checkpoints="none/such") is None
-    True
-    """
-    return Checkpoint(config, "", Path(checkpoints) if checkpoints else None).progress()
+    """Return how far a run is that is being trained on this machine; None if that is not known."""
+    return Checkpoint(config, "", checkpoints).progress()

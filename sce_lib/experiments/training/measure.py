@@ -1,6 +1,6 @@
 """What is measured of a network: looks at the training set, an embedding, what D2L watches."""
 
-import math
+import random
 from collections.abc import Callable
 
 import numpy as np
@@ -24,14 +24,10 @@ class TrainingDiverged(ArithmeticError):
 
 def rounded(values: Tensor | np.ndarray, digits: int = 6) -> list:
     """Return values as plain numbers, rounded to keep records small; NaN becomes None."""
-    array = np.asarray(torch.as_tensor(values).detach().cpu(), dtype=np.float64)
-    return _plain(np.round(array, digits).tolist())
-
-
-def _plain(value: list | float) -> list:
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return None if math.isnan(value) else value  # type: ignore[return-value]
+    array = np.round(np.asarray(torch.as_tensor(values).detach().cpu(), dtype=np.float64), digits)
+    plain = array.astype(object)
+    plain[np.isnan(array)] = None
+    return plain.tolist()
 
 
 @torch.no_grad()
@@ -97,8 +93,7 @@ def look(model: nn.Module, criterion: nn.Module, task: Task, epoch: int) -> tupl
 def embed(model: nn.Module, task: Task) -> Embedding | None:
     """Return the t-SNE embedding of as many test images as the config asks for (Figs. 2 and 7).
 
-    None where it asks for none, and where there is nothing to embed: a single image, or a network that has
-    collapsed to the same features for all.
+    None where there is nothing to embed: one image or none, or a network that has collapsed to one output.
     """
     wanted = min(task.config.embedding, len(task.test_labels))
     if wanted < 2:
@@ -107,22 +102,20 @@ def embed(model: nn.Module, task: Task) -> Embedding | None:
     features = outputs(model, task, task.test_images[chosen], features=True).cpu().numpy()
     if (features == features[0]).all():  # t-SNE would end the whole process
         return None
+    state = random.getstate()  # something that this import imports draws from it
     from sklearn.manifold import TSNE  # a second, which a run without an embedding does not wait for
 
+    random.setstate(state)
     perplexity = min(TSNE_PERPLEXITY, (wanted - 1) / 3)
     points = TSNE(perplexity=perplexity, init="pca", random_state=0, n_jobs=1).fit_transform(features)
-    return Embedding(
-        labels=task.test_labels[chosen].tolist(),
-        x=rounded(torch.as_tensor(points[:, 0]), 2),
-        y=rounded(torch.as_tensor(points[:, 1]), 2),
-    )
+    x, y = rounded(points.T, 2)
+    return Embedding(labels=task.test_labels[chosen].tolist(), x=x, y=y)
 
 
 def mean_dimensionality(model: nn.Module, task: Task, generator: torch.Generator) -> float:
-    """Return the mean local intrinsic dimensionality of the features of random training images.
+    """Return the mean local intrinsic dimensionality of features of random training images, for D2L.
 
-    It is what D2L watches. A sample whose neighbours are all equally far has no finite estimate and does
-    not count; the mean is NaN where no sample has one.
+    A sample whose neighbours are all equally far has no finite estimate and does not count; NaN if none has.
     """
     size = len(task.images)
     batches = min(LID_BATCHES, max(1, size // LID_BATCH))

@@ -9,26 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sce_lib.data import (
-    ImageData,
-    ImageReader,
-    LazyImageData,
-    load_clothing1m,
-    load_dataset,
-    stratified_subset,
-    training_statistics,
-)
+from sce_lib import noise
+from sce_lib.data import ImageData, ImageReader, LazyImageData, load_clothing1m, load_dataset
 from sce_lib.data.augmentation import augment, normalise
+from sce_lib.data.cache import training_statistics
+from sce_lib.data.sampling import stratified_subset
 from sce_lib.experiments.config import RunConfig
 from sce_lib.files import data_root
-from sce_lib.noise import (
-    NoisyLabels,
-    asymmetric_matrix,
-    corrupt,
-    load_human_labels,
-    symmetric_matrix,
-    transition_from_counts,
-)
 
 # Test images looked at each epoch where all of them would cost more than a fifth of the epoch. A forward
 # pass is about a third of a training step, so that is so where they exceed 0.6 of the training images.
@@ -59,22 +46,20 @@ class Task:
 
     Parameters
     ----------
-    images : Images
-        Training images, uint8 (N, H, W, C), in memory or read from disk.
-    labels : Tensor
-        The labels that training sees, int64 (N,).
+    images, test_images : Images
+        uint8 (N, H, W, C), in memory or read from disk.
+    labels, test_labels : Tensor
+        The labels that training sees, and those of the test images, int64 (N,).
     clean, flipped : Tensor
         Labels before the noise, and whose the noise has changed, (N,). Where the true labels are not known,
         the given ones stand for them and none counts as changed.
-    test_images, test_labels : Images, Tensor
-        The whole test set.
     epoch_test : Tensor
         Indices of the test images looked at each epoch.
     mean, std : Tensor
         What `normalise` subtracts and divides by, in units of [0, 1].
     noisy : NoisyLabels
         The noise: the transition matrix that was asked for, and what came of it.
-    data : ImageData
+    data : ImageData or LazyImageData
         Where it all comes from.
     """
 
@@ -88,7 +73,7 @@ class Task:
     epoch_test: Tensor
     mean: Tensor
     std: Tensor
-    noisy: NoisyLabels
+    noisy: noise.NoisyLabels
     data: ImageData | LazyImageData
 
     @property
@@ -104,10 +89,9 @@ class Task:
     def training_batches(
         self, order: Iterable[Tensor], generator: torch.Generator
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield each batch of indices with its images.
+        """Yield each batch of indices with its images, augmented and normalised, (n, C, H, W), channels-last.
 
-        The images are augmented and normalised, (n, C, H, W) in channels-last memory. The generator is drawn
-        from as the batches are asked for, in the same way for images in memory and on disk.
+        The generator is drawn from as the batches are asked for, for images in memory and on disk alike.
         """
         if isinstance(self.images, Tensor):
             for index in order:
@@ -123,54 +107,46 @@ class Task:
         return self._augmented(self.images, index, generator)
 
     def _augmented(self, images: Tensor, index: Tensor | None, generator: torch.Generator) -> Tensor:
-        how = self.config.augmentation
-        batch = augment(
-            images,
-            index=index,
-            shift=how.shift if how.shift < 1 else int(how.shift),
-            flip=how.flip,
-            rotation=how.rotation,
-            generator=generator,
-        )
-        return self.normalised(batch)
+        how = self.config.augmentation.model_dump()
+        if how["shift"] >= 1:
+            how["shift"] = int(how["shift"])
+        return self.normalised(augment(images, index=index, generator=generator, **how))
 
     def normalised(self, images: Tensor) -> Tensor:
         """Return uint8 images (n, H, W, C) as the network takes them, (n, C, H, W)."""
         return normalise(images, self.mean, self.std)
 
 
-def _noisy_labels(
-    config: RunConfig, labels: Tensor, subset: Tensor, num_classes: int, root: Path
-) -> NoisyLabels:
-    noise = config.noise
-    if noise.kind == "human":
+def _noisy_labels(config: RunConfig, labels: Tensor, subset: Tensor, k: int, root: Path) -> noise.NoisyLabels:
+    asked = config.noise
+    if asked.kind == "human":
         name = {"cifar10": "CIFAR-10_human.pt", "cifar100": "CIFAR-100_human.pt"}.get(config.dataset)
         if name is None:
             raise ValueError(
                 f"there are no human labels for {config.dataset!r}: they are of cifar10 and cifar100"
             )
-        assert noise.label_set is not None  # the config's own check
-        return load_human_labels(root / name, noise.label_set, index=subset, clean=labels)
-    if noise.kind == "asymmetric":
-        matrix = asymmetric_matrix(config.dataset, noise.rate, variant=noise.variant, seed=config.noise_seed)
+        assert asked.label_set is not None  # the config's own check
+        return noise.load_human_labels(root / name, asked.label_set, index=subset, clean=labels)
+    if asked.kind == "asymmetric":
+        matrix = noise.asymmetric_matrix(config.dataset, asked.rate, asked.variant, config.noise_seed)
     else:
-        counts = np.bincount(labels.numpy(), minlength=num_classes)
-        matrix = symmetric_matrix(num_classes, noise.rate, noise.variant, counts)
-    if len(matrix) != num_classes:
+        counts = np.bincount(labels.numpy(), minlength=k)
+        matrix = noise.symmetric_matrix(k, asked.rate, asked.variant, counts)
+    if len(matrix) != k:
         raise ValueError(
-            f"{noise.slug} noise of {config.dataset} is of {len(matrix)} classes, the data have {num_classes}"
+            f"{asked.slug} noise of {config.dataset} is of {len(matrix)} classes, the data have {k}"
         )
-    return corrupt(labels, matrix, seed=config.noise_seed, exact=noise.exact)
+    return noise.corrupt(labels, matrix, seed=config.noise_seed, exact=asked.exact)
 
 
-def _labels_as_given(config: RunConfig, data: LazyImageData, labels: Tensor) -> NoisyLabels:
+def _labels_as_given(config: RunConfig, data: LazyImageData, labels: Tensor) -> noise.NoisyLabels:
     """Return labels whose true values nobody knows, beside the matrix estimated from images with both."""
     if config.noise.kind != "none":
         raise ValueError(
             f"{config.noise.slug} noise was asked for, but the labels of {config.dataset} are noisy as they "
             "come; give noise 'none'"
         )
-    estimated = transition_from_counts(data.noise_counts.numpy())
+    estimated = noise.transition_from_counts(data.noise_counts.numpy())
     unseen = [name for name, row in zip(data.classes, estimated, strict=True) if np.isnan(row).any()]
     corrects = config.method.name == "backward" or getattr(config.method, "matrix", "identity") == "true"
     if corrects and unseen:
@@ -178,22 +154,17 @@ def _labels_as_given(config: RunConfig, data: LazyImageData, labels: Tensor) -> 
             f"{config.method.name} needs the transition matrix, which is estimated from images with a clean "
             f"and a noisy label; of clean class {', '.join(unseen)} there is none"
         )
-    return NoisyLabels(
-        labels=labels,
-        clean=labels,
-        flipped=torch.zeros_like(labels, dtype=torch.bool),
-        requested=estimated,
-        realised=np.full_like(estimated, np.nan),
-    )
+    unflipped, unknown = torch.zeros_like(labels, dtype=torch.bool), np.full_like(estimated, np.nan)
+    return noise.NoisyLabels(labels, labels, unflipped, requested=estimated, realised=unknown)
 
 
 def _statistics(config: RunConfig, data: ImageData | LazyImageData, workers: int) -> tuple[Tensor, Tensor]:
     if config.normalisation == "scale":
         return torch.zeros(()), torch.ones(())
-    if isinstance(data, LazyImageData):
-        statistics = data.statistics(num_workers=workers)
-    else:
+    if isinstance(data, ImageData):
         statistics = training_statistics(data)
+    else:
+        statistics = data.statistics(num_workers=workers)
     if config.normalisation == "channel":
         return statistics.mean, statistics.std
     return statistics.pixel_mean, torch.ones(())
@@ -217,7 +188,7 @@ def load_images(
 def prepare(
     config: RunConfig,
     device: torch.device,
-    root: Path | None = None,
+    root: str | Path | None = None,
     data: ImageData | LazyImageData | None = None,
     workers: int | None = None,
 ) -> Task:
@@ -226,12 +197,13 @@ def prepare(
     Raises
     ------
     ValueError
-        For a training subset that the data set is too small for, noise that it does not have, or a label
-        that is none of its classes; for a method that needs a transition matrix which cannot be estimated;
-        for fewer than 0 workers.
+        For a training subset that the data set is too small for, noise that it does not have, or a label that
+        is none of its classes; a method that needs a transition matrix which cannot be estimated; workers
+        below 0.
     DatasetNotFound
         If the data set is neither there nor to be downloaded.
     """
+    root = Path(root) if root else None
     data = data or load_images(config, root)
     if workers is None:
         workers = min(MOST_WORKERS, (os.cpu_count() or 1) - 1)
@@ -241,8 +213,7 @@ def prepare(
         train_labels, test_labels = data.train.labels, data.test.labels
     else:
         train_labels, test_labels = data.train_labels, data.test_labels
-    num_classes = len(data.classes)
-    available = len(train_labels)
+    available, n_test = len(train_labels), len(test_labels)
     if config.n_train is not None and config.n_train > available:
         raise ValueError(f"n_train is {config.n_train}, but {config.dataset} has {available} training images")
     if available < 2:
@@ -258,11 +229,9 @@ def prepare(
         images = ImageReader(data.train, device, workers, subset)
         test_images = ImageReader(data.test, device, workers)
     else:
-        noisy = _noisy_labels(config, clean, subset, num_classes, root or data_root())
+        noisy = _noisy_labels(config, clean, subset, len(data.classes), root or data_root())
         images, test_images = data.train_images[subset].to(device), data.test_images.to(device)
-    n_test = len(test_labels)
-    looked_at = epoch_test_size(len(subset), n_test)
-    epoch_test = torch.arange(n_test)
+    epoch_test, looked_at = torch.arange(n_test), epoch_test_size(len(subset), n_test)
     if looked_at < n_test:
         epoch_test = stratified_subset(test_labels, looked_at, seed=0)
     mean, std = _statistics(config, data, workers)

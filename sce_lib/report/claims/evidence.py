@@ -1,10 +1,11 @@
 """Where a claim's quantity is looked up: records of one data set, by method and noise."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from sce_lib.experiments.config.factors import is_changed
 from sce_lib.experiments.config.parts import D2L, Part
@@ -17,7 +18,7 @@ GROUP_SHARE = 0.4
 
 @dataclass(frozen=True)
 class Evidence:
-    """Records of one data set at one scale, looked up by method and noise.
+    """Records, looked up by method and noise.
 
     Hard and easy classes are found on clean labels, by class-wise test accuracy at the end of training
     with cross entropy, averaged over seeds: so that what noise does to them is not how they were chosen.
@@ -25,7 +26,7 @@ class Evidence:
     Parameters
     ----------
     records : sequence of RunRecord
-        The records.
+        Of one data set at one scale.
     noise : str
         Short name of the noise that is meant where none is named.
 
@@ -95,6 +96,14 @@ class Evidence:
         return hard_and_easy(self.ranking)[1]
 
 
+def where_run(values: Callable[..., pd.Series], *arguments: object) -> pd.Series:
+    """Return ``values(*arguments)`` by seed, without NaN; empty where a run that they need is missing."""
+    try:
+        return values(*arguments).dropna()
+    except MissingRuns:
+        return pd.Series(dtype=float)
+
+
 def rank_classes(records: Sequence[RunRecord]) -> np.ndarray:
     """Return the classes from the hardest to the easiest, by accuracy at the end, averaged over runs."""
     require_same_images(records)
@@ -122,8 +131,5 @@ def _is(record: RunRecord, method: str | Part) -> bool:
     if isinstance(config.method, D2L):
         # D2L's schedule follows the length of the run; no two of its settings are compared.
         return method == config.method.slug
-    if config.method.slug != method:
-        return False
-    return config.method == resolve_method(
-        method, config.dataset, config.noise, config.protocol, config.section
-    )
+    where = (config.dataset, config.noise, config.protocol, config.section)
+    return config.method.slug == method and config.method == resolve_method(method, *where)

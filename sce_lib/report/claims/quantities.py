@@ -4,26 +4,22 @@ Each stands for a sentence of the paper, in terms that a record holds. A differe
 NaN for a seed that one of them lacks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sce_lib.experiments import grids
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.config.factors import FACTORS, change
-from sce_lib.experiments.config.parts import Part
 from sce_lib.experiments.config.presets import PAPER_SECTIONS, RELEASED_A
-from sce_lib.experiments.grids import (
-    FIGURE8_ALPHAS,
-    FIGURE8_FLOOR,
-    FIGURE8_FLOORS,
-    SAME_PRODUCT,
-    TABLE1_METHODS,
-    sl_setting,
-)
+from sce_lib.experiments.grids import sl_setting
 from sce_lib.experiments.ledger import MissingRuns, RunRecord, StageRecord, select
 from sce_lib.report.claims.evidence import Evidence
+
+Measure = Callable[..., pd.Series]
+Look = Callable[[StageRecord], Any]
 
 # The paper's epochs 10, 50 and 100 of 120, and the last one; a short run may have fewer stages.
 _STAGES = {"early": 0, "middle": -3, "late": -2, "end": -1}
@@ -32,76 +28,7 @@ EARLY_SHARE = 1 / 3
 NEIGHBOURS = 10
 
 
-# --- Chapter 2: what cross entropy learns of each class. ---------------------------------------------
-def _by_seed(records: Sequence[RunRecord], stage: str, values: Callable[[StageRecord], Any]) -> pd.DataFrame:
-    """Return per-class values of a stage: a row a seed, a column a class. Differences align by seed."""
-    looks = {r.config.seed: r.stages[max(_STAGES[stage], -len(r.stages))] for r in records}
-    return pd.DataFrame({seed: values(look) for seed, look in looks.items()}, dtype=float).T
-
-
-def _classwise(records: Sequence[RunRecord], stage: str) -> pd.DataFrame:
-    return _by_seed(records, stage, lambda look: look.classwise_accuracy)
-
-
-def _spread(records: Sequence[RunRecord], stage: str) -> pd.Series:
-    accuracy = _classwise(records, stage)
-    return accuracy.max(axis=1) - accuracy.min(axis=1)
-
-
-def _gap(evidence: Evidence, method: str = "ce") -> pd.DataFrame:
-    """Return what noise costs each class late in training, against CE on clean labels."""
-    return _classwise(evidence.of("ce", "clean"), "late") - _classwise(evidence.of(method), "late")
-
-
-def _easy_beyond_hard(values: pd.DataFrame, evidence: Evidence) -> pd.Series:
-    return values[evidence.easy].mean(axis=1) - values[evidence.hard].mean(axis=1)
-
-
-def _easy_drop(evidence: Evidence) -> pd.Series:
-    drop = _classwise(evidence.of("ce"), "middle") - _classwise(evidence.of("ce"), "late")
-    return drop[evidence.easy].mean(axis=1)
-
-
-def _end_confidence(evidence: Evidence, method: str = "ce") -> pd.DataFrame:
-    """Return the mean probabilities over the clean portion of the hardest class, at the end."""
-    return _by_seed(evidence.of(method), "end", lambda look: look.confidence[evidence.hardest])
-
-
-def _other_confidence(evidence: Evidence, method: str) -> pd.Series:
-    """Return the largest of those probabilities at another class."""
-    return _end_confidence(evidence, method).drop(columns=evidence.hardest).max(axis=1)
-
-
-def _confidence_lead(evidence: Evidence) -> pd.Series:
-    return _end_confidence(evidence)[evidence.hardest] - _other_confidence(evidence, "ce")
-
-
-def _true_positives(evidence: Evidence, method: str = "ce") -> pd.DataFrame:
-    """Return the portion of each class's training samples that is predicted rightly at the end."""
-    return _by_seed(
-        evidence.of(method), "end", lambda look: look.correct / np.add(look.clean.count, look.flipped.count)
-    )
-
-
-def _scores(records: Sequence[RunRecord], score: Callable[[RunRecord], float]) -> pd.Series:
-    return pd.Series({record.config.seed: score(record) for record in records}, dtype=float)
-
-
-def _last(evidence: Evidence, method: str | Part) -> pd.Series:
-    return _scores(evidence.of(method), lambda record: record.last_accuracy)
-
-
-def _overfitting(evidence: Evidence, method: str | Part) -> pd.Series:
-    """Return what is lost again: the best epoch's test accuracy less the last one's."""
-    return _scores(evidence.of(method), lambda record: record.oracle_gain)
-
-
-def _under_learning_beyond_overfitting(evidence: Evidence) -> pd.Series:
-    clean = _scores(evidence.of("ce", "clean"), lambda record: record.epochs[-1].test_accuracy)
-    best = _scores(evidence.of("ce"), lambda record: record.best_accuracy)
-    return (clean - best) - _overfitting(evidence, "ce")
-
-
+# --- Of one run. -------------------------------------------------------------------------------------
 def purity(record: RunRecord, label: int | None = None) -> float:
     """Return the portion of an embedded point's ten nearest that are of its class, averaged over points.
 
@@ -129,27 +56,6 @@ def silhouette(record: RunRecord) -> float:
     return float(silhouette_score(record.embedding.points, record.embedding.labels))
 
 
-def _mean_purity(evidence: Evidence, method: str, noise: str | None = None) -> pd.Series:
-    return _scores(evidence.of(method, noise), purity)
-
-
-# --- Chapter 6: what symmetric cross entropy changes. ------------------------------------------------
-def _sl_gain(evidence: Evidence, stage: str = "end") -> pd.DataFrame:
-    """Return what SL adds to each class's test accuracy at a stage."""
-    return _classwise(evidence.of("sl"), stage) - _classwise(evidence.of("ce"), stage)
-
-
-def _clean_share(evidence: Evidence, method: str, stage: str) -> pd.DataFrame:
-    """Return the share of the training set's gradient that each class's clean samples get."""
-    return _by_seed(evidence.of(method), stage, lambda look: look.clean.gradient_share)
-
-
-def _hard_of_clean_share(evidence: Evidence, method: str) -> pd.Series:
-    """Return the hard classes' part of what clean samples get early in training."""
-    share = _clean_share(evidence, method, "early")
-    return share[evidence.hard].sum(axis=1) / share.sum(axis=1)
-
-
 def memorised(record: RunRecord) -> float:
     """Return the portion of flipped samples predicted as the label they were given, at the end.
 
@@ -158,86 +64,140 @@ def memorised(record: RunRecord) -> float:
     return float(np.nanmean(np.array(record.final_stage().flipped.fitted, dtype=float)))
 
 
-def _memorised(evidence: Evidence, method: str) -> pd.Series:
-    return _scores(evidence.of(method), memorised)
-
-
-# --- Chapter 7: which part of it does the work. ------------------------------------------------------
 def early_accuracy(record: RunRecord) -> float:
     """Return the mean test accuracy over the first third of training: what a slow start costs."""
     first = record.epochs[: max(1, round(EARLY_SHARE * len(record.epochs)))]
     return float(np.mean([epoch.test_accuracy for epoch in first]))
 
 
-def _early_accuracy(evidence: Evidence, method: str | Part) -> pd.Series:
-    return _scores(evidence.of(method), early_accuracy)
+# --- Of a method's runs: a value or, by class, a row for each seed. Differences align by seed. ---------
+def _scores(records: Sequence[RunRecord], score: Callable[[RunRecord], float]) -> pd.Series:
+    return pd.Series({record.config.seed: score(record) for record in records}, dtype=float)
+
+
+def _measure(score: Callable[[RunRecord], float]) -> Measure:
+    """Return the function that scores the runs of a method under a noise, the evidence's unless given."""
+    return lambda evidence, method, noise=None: _scores(evidence.of(method, noise), score)
+
+
+last = _measure(lambda record: record.last_accuracy)
+_overfitting = _measure(lambda record: record.oracle_gain)  # what the best epoch has and the last one lost
+_early_accuracy = _measure(early_accuracy)
+_memorised = _measure(memorised)
+_purity = _measure(purity)
+_silhouette = _measure(silhouette)
+
+
+def _together(values: Iterable[pd.Series]) -> pd.DataFrame:
+    """Return values of several settings, a column each, for the seeds that all of them have."""
+    return pd.concat(list(values), axis=1).dropna()
+
+
+def _highest(evidence: Evidence, measure: Measure, methods: Sequence[str]) -> pd.Series:
+    """Return the highest of several methods' values, where all of them have a run."""
+    return _together(measure(evidence, method) for method in methods).max(axis=1)
+
+
+def _by_class(
+    evidence: Evidence, method: str, stage: str, of: Look, noise: str | None = None
+) -> pd.DataFrame:
+    runs = evidence.of(method, noise)
+    looks = {run.config.seed: run.stages[max(_STAGES[stage], -len(run.stages))] for run in runs}
+    return pd.DataFrame({seed: of(look) for seed, look in looks.items()}, dtype=float).T
+
+
+def _classwise(evidence: Evidence, method: str, stage: str, noise: str | None = None) -> pd.DataFrame:
+    return _by_class(evidence, method, stage, lambda look: look.classwise_accuracy, noise)
+
+
+# --- Chapter 2: what cross entropy learns of each class. ---------------------------------------------
+def _spread(evidence: Evidence, stage: str, noise: str | None = None) -> pd.Series:
+    accuracy = _classwise(evidence, "ce", stage, noise)
+    return accuracy.max(axis=1) - accuracy.min(axis=1)
+
+
+def _gap(evidence: Evidence, method: str = "ce") -> pd.DataFrame:
+    """Return what noise costs each class late in training, against CE on clean labels."""
+    return _classwise(evidence, "ce", "late", "clean") - _classwise(evidence, method, "late")
+
+
+def _easy_beyond_hard(values: pd.DataFrame, evidence: Evidence) -> pd.Series:
+    return values[evidence.easy].mean(axis=1) - values[evidence.hard].mean(axis=1)
+
+
+def _end_confidence(evidence: Evidence, method: str = "ce") -> pd.DataFrame:
+    """Return the mean probabilities over the clean portion of the hardest class, at the end."""
+    return _by_class(evidence, method, "end", lambda look: look.confidence[evidence.hardest])
+
+
+def _other_confidence(evidence: Evidence, method: str) -> pd.Series:
+    """Return the largest of those probabilities at another class."""
+    return _end_confidence(evidence, method).drop(columns=evidence.hardest).max(axis=1)
+
+
+def _true_positives(evidence: Evidence, method: str = "ce") -> pd.DataFrame:
+    """Return the portion of each class's training samples that is predicted rightly at the end."""
+    return _by_class(
+        evidence, method, "end", lambda look: look.correct / np.add(look.clean.count, look.flipped.count)
+    )
+
+
+def _under_learning_beyond_overfitting(evidence: Evidence) -> pd.Series:
+    clean = _scores(evidence.of("ce", "clean"), lambda record: record.epochs[-1].test_accuracy)
+    best = _scores(evidence.of("ce"), lambda record: record.best_accuracy)
+    return (clean - best) - _overfitting(evidence, "ce")
+
+
+# --- Chapter 6: what symmetric cross entropy changes. ------------------------------------------------
+def _sl_gain(evidence: Evidence, stage: str = "end") -> pd.DataFrame:
+    """Return what SL adds to each class's test accuracy at a stage."""
+    return _classwise(evidence, "sl", stage) - _classwise(evidence, "ce", stage)
+
+
+def _clean_share(evidence: Evidence, method: str, stage: str) -> pd.DataFrame:
+    """Return the share of the training set's gradient that each class's clean samples get."""
+    return _by_class(evidence, method, stage, lambda look: look.clean.gradient_share)
+
+
+def _hard_of_clean_share(evidence: Evidence, method: str) -> pd.Series:
+    """Return the hard classes' part of what clean samples get early in training."""
+    share = _clean_share(evidence, method, "early")
+    return share[evidence.hard].sum(axis=1) / share.sum(axis=1)
+
+
+# --- Chapter 7: which part of it does the work. ------------------------------------------------------
+_OVER_ALPHAS = [sl_setting(alpha, grids.FIGURE8_FLOOR) for alpha in grids.FIGURE8_ALPHAS]  # the largest first
+_, _, _USUAL_SL, _TINY_ALPHA = _OVER_ALPHAS
 
 
 def _large_alpha_overfits(evidence: Evidence) -> pd.Series:
-    large_1, large_2, small_1, small_2 = (
-        _overfitting(evidence, sl_setting(alpha, FIGURE8_FLOOR)) for alpha in FIGURE8_ALPHAS
-    )
+    large_1, large_2, small_1, small_2 = (_overfitting(evidence, setting) for setting in _OVER_ALPHAS)
     return (large_1 + large_2) / 2 - (small_1 + small_2) / 2
-
-
-def _tiny_alpha_slow(evidence: Evidence) -> pd.Series:
-    usual, tiny = (
-        _early_accuracy(evidence, sl_setting(alpha, FIGURE8_FLOOR)) for alpha in FIGURE8_ALPHAS[2:]
-    )
-    return usual - tiny
 
 
 def _range_over_floors(evidence: Evidence, alpha: float) -> pd.Series:
     """Return the range of the last accuracies over A, where all of the paper's values have a run."""
-    accuracies = pd.concat(
-        [_last(evidence, sl_setting(alpha, floor)) for floor in FIGURE8_FLOORS], axis=1
-    ).dropna()
-    return accuracies.max(axis=1) - accuracies.min(axis=1)
-
-
-def _rce_overfitting(evidence: Evidence) -> pd.Series:
-    scaled = pd.concat([_overfitting(evidence, name) for name in ("rce", "2rce", "5rce")], axis=1)
-    return scaled.dropna().max(axis=1)
-
-
-def _same_product(evidence: Evidence) -> pd.Series:
-    """Return how far apart two pairs of beta and A end that have one product, beta * A = -6."""
-    return (_last(evidence, SAME_PRODUCT) - _last(evidence, sl_setting(0.1, FIGURE8_FLOOR))).abs()
+    ends = _together(last(evidence, sl_setting(alpha, floor)) for floor in grids.FIGURE8_FLOORS)
+    return ends.max(axis=1) - ends.min(axis=1)
 
 
 def _released_floor(evidence: Evidence) -> pd.Series:
     """Return how far the released code's A ends from those of §5.1 and §5.2, the larger of the two."""
-    released = _last(evidence, sl_setting(0.1, RELEASED_A))
-    papers = [_last(evidence, sl_setting(0.1, PAPER_SECTIONS[section]["A"])) for section in ("5.1", "5.2")]
-    return pd.concat([(released - paper).abs() for paper in papers], axis=1).dropna().max(axis=1)
-
-
-def _best_part(evidence: Evidence) -> pd.Series:
-    parts = pd.concat([_last(evidence, "ce"), _last(evidence, "rce")], axis=1).dropna()
-    return parts.max(axis=1)
+    released = last(evidence, sl_setting(0.1, RELEASED_A))
+    floors = [PAPER_SECTIONS[section]["A"] for section in ("5.1", "5.2")]
+    return _together((released - last(evidence, sl_setting(0.1, A))).abs() for A in floors).max(axis=1)
 
 
 # --- Chapters 8 and 9: beside the other methods, and together with them. -----------------------------
-BASELINES = tuple(method for method in TABLE1_METHODS if method != "sl")
+BASELINES = tuple(method for method in grids.TABLE1_METHODS if method != "sl")
 
 
-def _sl_lead(evidence: Evidence) -> pd.Series:
-    """Return how far SL ends above the best of the other methods, where all of them have a run."""
-    others = pd.concat([_last(evidence, method) for method in BASELINES], axis=1).dropna()
-    return _last(evidence, "sl") - others.max(axis=1)
-
-
-def _sl_hard_lead(evidence: Evidence) -> pd.Series:
-    """Return the same of the mean accuracy on the hard classes."""
-
-    def of_hard(method: str) -> pd.Series:
-        return _classwise(evidence.of(method), "end")[evidence.hard].mean(axis=1)
-
-    return of_hard("sl") - pd.concat([of_hard(method) for method in BASELINES], axis=1).dropna().max(axis=1)
+def _hard_at_end(evidence: Evidence, method: str) -> pd.Series:
+    return _classwise(evidence, method, "end")[evidence.hard].mean(axis=1)
 
 
 def _above_gce(evidence: Evidence) -> pd.Series:
-    return _last(evidence, "sl") - _last(evidence, "gce")
+    return last(evidence, "sl") - last(evidence, "gce")
 
 
 # --- Chapter 11: which detail moves the number. ------------------------------------------------------
@@ -254,14 +214,10 @@ def last_under(evidence: Evidence, factor: str | None, method: str) -> pd.Series
     MissingRuns
         If there is no such run under the evidence's noise.
     """
-    records = [
-        record
-        for record in select(evidence.under(factor).records, noise=evidence.noise)
-        if record.config.method.name == method
-    ]
-    if not records:
+    found = select(evidence.under(factor).records, method=method, noise=evidence.noise)
+    if not found:
         raise MissingRuns(f"no record of {method} under {evidence.noise} with {factor or 'nothing'} changed")
-    return _scores(records, lambda record: record.last_accuracy)
+    return _scores(found, lambda record: record.last_accuracy)
 
 
 def effect(evidence: Evidence, factor: str, method: str) -> pd.Series:
@@ -291,26 +247,16 @@ def applicable(evidence: Evidence, method: str) -> list[str]:
 
 def _detail_beyond_sl(evidence: Evidence) -> pd.Series:
     """Return how much farther the farthest detail moves CE than SL does, where each detail has a run."""
-    details = pd.concat(
-        [effect(evidence, factor, "ce").abs() for factor in applicable(evidence, "ce")], axis=1
-    )
-    return (
-        details.dropna().max(axis=1) - _last(evidence.under(None), "sl") + _last(evidence.under(None), "ce")
-    )
+    details = _together(effect(evidence, factor, "ce").abs() for factor in applicable(evidence, "ce"))
+    plain = evidence.under(None)
+    return details.max(axis=1) - last(plain, "sl") + last(plain, "ce")
 
 
 def _least_sl_gain(evidence: Evidence) -> pd.Series:
     """Return SL's lead on CE where it is smallest, over all details, each changed for both."""
-    gains = [
-        last_under(evidence, factor, "sl") - last_under(evidence, factor, "ce")
-        for factor in (None, *applicable(evidence, "ce"))
-    ]
-    return pd.concat(gains, axis=1).dropna().min(axis=1)
-
-
-def _counts_effect(evidence: Evidence) -> pd.Series:
-    effects = [effect(evidence, "equal-counts", method).abs() for method in ("ce", "sl")]
-    return pd.concat(effects, axis=1).dropna().max(axis=1)
+    details = (None, *applicable(evidence, "ce"))
+    gains = (last_under(evidence, name, "sl") - last_under(evidence, name, "ce") for name in details)
+    return _together(gains).min(axis=1)
 
 
 def _best_epoch_lifts_ce(evidence: Evidence, factor: str | None) -> pd.Series:
@@ -319,22 +265,20 @@ def _best_epoch_lifts_ce(evidence: Evidence, factor: str | None) -> pd.Series:
 
 
 QUANTITIES: dict[str, Callable[[Evidence], pd.Series]] = {
-    "early_spread_clean": lambda e: _spread(e.of("ce", "clean"), "early"),
-    "early_spread_noisy": lambda e: _spread(e.of("ce"), "early"),
-    "spread_shrinks_clean": lambda e: (
-        _spread(e.of("ce", "clean"), "early") - _spread(e.of("ce", "clean"), "late")
-    ),
-    "spread_amplified": lambda e: _spread(e.of("ce"), "late") - _spread(e.of("ce", "clean"), "late"),
+    "early_spread_clean": lambda e: _spread(e, "early", "clean"),
+    "early_spread_noisy": lambda e: _spread(e, "early"),
+    "spread_shrinks_clean": lambda e: _spread(e, "early", "clean") - _spread(e, "late", "clean"),
+    "spread_amplified": lambda e: _spread(e, "late") - _spread(e, "late", "clean"),
     "hardest_gap": lambda e: _gap(e)[e.hardest],
     "hard_gap_beyond_easy": lambda e: -_easy_beyond_hard(_gap(e), e),
-    "easy_drop": _easy_drop,
+    "easy_drop": lambda e: (_classwise(e, "ce", "middle") - _classwise(e, "ce", "late"))[e.easy].mean(axis=1),
     "under_learning_beyond_overfitting": _under_learning_beyond_overfitting,
     "hardest_confidence": lambda e: _end_confidence(e)[e.hardest],
-    "hardest_confidence_lead": _confidence_lead,
+    "hardest_confidence_lead": lambda e: _end_confidence(e)[e.hardest] - _other_confidence(e, "ce"),
     "true_positives_gap": lambda e: _easy_beyond_hard(_true_positives(e), e),
     "sl_gain_hard": lambda e: _sl_gain(e)[e.hard].mean(axis=1),
-    "sl_gain": lambda e: _last(e, "sl") - _last(e, "ce"),
-    "purity_lost": lambda e: _mean_purity(e, "ce", "clean") - _mean_purity(e, "ce"),
+    "sl_gain": lambda e: last(e, "sl") - last(e, "ce"),
+    "purity_lost": lambda e: _purity(e, "ce", "clean") - _purity(e, "ce"),
     "hardest_purity": lambda e: _scores(e.of("ce"), lambda r: purity(r, e.hardest)),
     "lsr_hard_gap": lambda e: _gap(e, "lsr")[e.hard].mean(axis=1),
     "lsr_eases": lambda e: _overfitting(e, "ce") - _overfitting(e, "lsr"),
@@ -345,8 +289,8 @@ QUANTITIES: dict[str, Callable[[Evidence], pd.Series]] = {
     "sl_other_confidence": lambda e: _other_confidence(e, "sl"),
     "sl_true_positives": lambda e: _true_positives(e, "sl").min(axis=1),
     "sl_true_positives_gain": lambda e: (_true_positives(e, "sl") - _true_positives(e)).min(axis=1),
-    "sl_purity_gain": lambda e: _mean_purity(e, "sl") - _mean_purity(e, "ce"),
-    "sl_silhouette_gain": lambda e: _scores(e.of("sl"), silhouette) - _scores(e.of("ce"), silhouette),
+    "sl_purity_gain": lambda e: _purity(e, "sl") - _purity(e, "ce"),
+    "sl_silhouette_gain": lambda e: _silhouette(e, "sl") - _silhouette(e, "ce"),
     "sl_early_gain_hard": lambda e: _sl_gain(e, "early")[e.hard].mean(axis=1),
     "sl_hard_share": lambda e: _hard_of_clean_share(e, "sl") - _hard_of_clean_share(e, "ce"),
     "sl_clean_share": lambda e: (
@@ -354,31 +298,32 @@ QUANTITIES: dict[str, Callable[[Evidence], pd.Series]] = {
     ),
     "sl_memorises_less": lambda e: _memorised(e, "ce") - _memorised(e, "sl"),
     "large_alpha_overfits": _large_alpha_overfits,
-    "tiny_alpha_slow": _tiny_alpha_slow,
+    "tiny_alpha_slow": lambda e: _early_accuracy(e, _USUAL_SL) - _early_accuracy(e, _TINY_ALPHA),
     "floor_range": lambda e: _range_over_floors(e, alpha=0.1),
     "floor_range_growth": lambda e: _range_over_floors(e, alpha=1.0) - _range_over_floors(e, alpha=0.1),
-    "same_product": _same_product,
+    # How far apart two pairs of beta and A end that have one product, beta * A = -6.
+    "same_product": lambda e: (last(e, grids.SAME_PRODUCT) - last(e, _USUAL_SL)).abs(),
     "released_floor": _released_floor,
-    "ce_scaled_gain": lambda e: _last(e, "5ce") - _last(e, "ce"),
+    "ce_scaled_gain": lambda e: last(e, "5ce") - last(e, "ce"),
     "ce_scaled_overfits": lambda e: _overfitting(e, "5ce") - _overfitting(e, "ce"),
-    "rce_overfitting": _rce_overfitting,
+    "rce_overfitting": lambda e: _highest(e, _overfitting, ("rce", "2rce", "5rce")),
     "rce_slow": lambda e: _early_accuracy(e, "sl") - _early_accuracy(e, "rce"),
-    "sl_beyond_its_parts": lambda e: _last(e, "sl") - _best_part(e),
-    "sl_lead": _sl_lead,
-    "sl_hard_lead": _sl_hard_lead,
+    "sl_beyond_its_parts": lambda e: last(e, "sl") - _highest(e, last, ("ce", "rce")),
+    "sl_lead": lambda e: last(e, "sl") - _highest(e, last, BASELINES),
+    "sl_hard_lead": lambda e: _hard_at_end(e, "sl") - _highest(e, _hard_at_end, BASELINES),
     "sl_above_gce": _above_gce,
     "sl_above_gce_growth": lambda e: _above_gce(e) - _above_gce(e.at("symmetric-0.2")),
-    "forward_sl_gain": lambda e: _last(e, "forward+sl") - _last(e, "forward"),
-    "lsr_sl_gain": lambda e: _last(e, "lsr+sl") - _last(e, "lsr"),
+    "forward_sl_gain": lambda e: last(e, "forward+sl") - last(e, "forward"),
+    "lsr_sl_gain": lambda e: last(e, "lsr+sl") - last(e, "lsr"),
     "l2_lifts_ce": lambda e: -effect(e, "no-l2", "ce"),
     "detail_beyond_sl": _detail_beyond_sl,
     "least_sl_gain": _least_sl_gain,
     "floor_effect": lambda e: effect(e, "released-floor", "sl").abs(),
     "decay_beside_no_l2": lambda e: (effect(e, "decay-for-l2", "ce") - effect(e, "no-l2", "ce")).abs(),
-    "counts_effect": _counts_effect,
+    "counts_effect": lambda e: _highest(e, lambda e, m: effect(e, "equal-counts", m).abs(), ("ce", "sl")),
     "protocols_apart": lambda e: effect(e, "released", "ce").abs(),
     "longer_is_worse": lambda e: -effect(e, "twice-the-epochs", "ce"),
     "best_epoch_lifts_ce": lambda e: _best_epoch_lifts_ce(e, None),
     "best_epoch_lifts_ce_without_l2": lambda e: _best_epoch_lifts_ce(e, "no-l2"),
-    "sl_beside_6ce": lambda e: (_last(e, CIFAR100_SL) - _last(e, "6ce")).abs(),
+    "sl_beside_6ce": lambda e: (last(e, CIFAR100_SL) - last(e, "6ce")).abs(),
 }

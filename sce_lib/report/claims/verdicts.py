@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from sce_lib.experiments.config.naming import value_in_words
-from sce_lib.experiments.ledger import MissingRuns, RunRecord
-from sce_lib.report.claims.evidence import Evidence
+from sce_lib.experiments.ledger import RunRecord
+from sce_lib.report.claims.evidence import Evidence, where_run
 from sce_lib.report.claims.quantities import QUANTITIES
 
 _RULES = Path(__file__).with_name("claims.csv")
@@ -41,8 +41,8 @@ def judge(value: float, comparison: str, threshold: float, direction: float) -> 
 
     Examples
     --------
-    >>> judge(0.3, "at_least", 0.2, 0.0), judge(0.1, "at_least", 0.2, 0.0), judge(0.0, "at_least", 0.2, 0.0)
-    ('agrees', 'agrees in direction', 'disagrees')
+    >>> [judge(value, "at_least", 0.2, 0.0) for value in (0.3, 0.1, 0.0)]
+    ['agrees', 'agrees in direction', 'disagrees']
     """
     if comparison not in ("at_least", "at_most"):
         raise ValueError(f"comparison {comparison!r} is not known; give 'at_least' or 'at_most'")
@@ -55,43 +55,30 @@ def judge(value: float, comparison: str, threshold: float, direction: float) -> 
 def verdicts(records: Sequence[RunRecord], chapter: int, noise: str | None = None) -> pd.DataFrame:
     """Judge a chapter's claims on records of one data set.
 
+    Indexed by claim id: figure, claim, measured (mean over seeds), lowest, highest, seeds, rule, paper
+    (the paper's own value, where it gives one), verdict.
+
     Parameters
     ----------
     records : sequence of RunRecord
-        The records, of one data set at one scale.
+        Of one data set at one scale.
     chapter : int
         Whose claims.
     noise : str, optional
         Short name of a noise to judge them under, in place of the one that each claim is about.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by claim id: figure, claim, measured (mean over seeds), lowest, highest, seeds, rule, paper
-        (the paper's own value, where it gives one), verdict.
     """
     evidence = Evidence(records)
-    rows = {
-        name: _verdict(claim, evidence.at(noise or claim["noise"]))
-        for name, claim in load_claims(chapter).iterrows()
-    }
+    claims = load_claims(chapter).iterrows()
+    rows = {name: _verdict(claim, evidence.at(noise or claim["noise"])) for name, claim in claims}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _verdict(claim: pd.Series, evidence: Evidence) -> dict[str, Any]:
-    quantity = QUANTITIES[claim["quantity"]]
-    try:
-        values = quantity(evidence).dropna()
-    except MissingRuns:
-        values = pd.Series(dtype=float)
+    values = where_run(QUANTITIES[claim["quantity"]], evidence)
     rule = (claim["comparison"], claim["threshold"], claim["direction"])
     return {
-        "figure": claim["figure"],
-        "claim": claim["claim"],
-        "measured": values.mean(),
-        "lowest": values.min(),
-        "highest": values.max(),
-        "seeds": len(values),
+        **claim[["figure", "claim"]],
+        **{"measured": values.mean(), "lowest": values.min(), "highest": values.max(), "seeds": len(values)},
         "rule": f"{'≥' if claim['comparison'] == 'at_least' else '≤'} {value_in_words(claim['threshold'])}",
         "paper": claim["paper_value"],
         "verdict": judge(values.mean(), *rule) if len(values) else NOT_TESTED,
@@ -99,14 +86,7 @@ def _verdict(claim: pd.Series, evidence: Evidence) -> dict[str, Any]:
 
 
 def require(verdicts: pd.DataFrame, expected: Mapping[str, str]) -> None:
-    """Raise unless each claim's verdict is the one that a text states.
-
-    Parameters
-    ----------
-    verdicts : DataFrame
-        From `verdicts`.
-    expected : mapping of str to str
-        From a claim's id to its verdict.
+    """Raise unless each claim's verdict, from `verdicts`, is the one that a text states, by the claim's id.
 
     Raises
     ------

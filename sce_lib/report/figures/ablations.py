@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from sce_lib.experiments.ledger import RunRecord
-from sce_lib.report.figures.style import LINE_MARKERS, finish, line_style, line_with_range, panels
+from sce_lib.report.figures import style
 
 Settings = Mapping[str, Sequence[RunRecord]]
 
@@ -25,26 +24,16 @@ def accuracy_curves(by_panel: Mapping[str, Settings]) -> Figure:
     ValueError
         For a panel of more settings than there are line styles.
     """
-    figure, axes = panels(len(by_panel))
+    figure, axes = style.panels(len(by_panel))
+    most = len(style.LINE_MARKERS)
     for axis, (title, settings) in zip(axes, by_panel.items(), strict=True):
-        if len(settings) > len(LINE_MARKERS):
-            raise ValueError(
-                f"a panel holds up to {len(LINE_MARKERS)} settings, but {title!r} has {len(settings)}: "
-                "draw them in several panels"
-            )
+        if len(settings) > most:
+            told = f"a panel holds up to {most} settings, but {title!r} has {len(settings)}"
+            raise ValueError(f"{told}: draw them in several panels")
         for place, (label, records) in enumerate(settings.items()):
-            epochs = [epoch.epoch for epoch in records[0].epochs]
-            values = 100 * np.array([[epoch.test_accuracy for epoch in r.epochs] for r in records])
-            line_with_range(
-                axis,
-                epochs,
-                values,
-                label=label,
-                **line_style(place, len(epochs)),
-            )
+            epochs, values = style.over_epochs(records)
+            style.line_with_range(axis, epochs, values, label=label, **style.line_style(place, len(epochs)))
         axis.set(title=title, xlabel="epoch", ylim=(0, None))
-        axis.legend(frameon=False, fontsize="small", loc="best", ncols=2 if len(settings) > 4 else 1)
-    for axis in axes[:: min(2, len(axes))]:
-        axis.set_ylabel("test accuracy (%)")
-    shown = [settings[label] for settings in by_panel.values() for label in settings]
-    return finish(figure, [record for records in shown for record in records])
+        axis.legend(**style.SMALL, loc="best", ncols=2 if len(settings) > 4 else 1)
+    style.label_heights(axes, "test accuracy (%)")
+    return style.finish(figure, *(records for settings in by_panel.values() for records in settings.values()))

@@ -1,13 +1,14 @@
 """How clean and flipped samples of hard and easy classes fare over training: chapter 6."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from sce_lib.experiments.ledger import GroupRecord, RunRecord, StageRecord
 from sce_lib.report.claims import Evidence
-from sce_lib.report.figures.style import STAGE_COLORS, finish, line_with_range, panels
+from sce_lib.report.figures import style
 
 # Measure of a group of samples and what the axis calls it.
 MEASURES = {
@@ -17,8 +18,7 @@ MEASURES = {
     "margin": "mean margin of the given label",
     "gradient_share": "share of the gradient (%)",
 }
-_PER_CENT = ("accuracy", "confidence", "fitted", "gradient_share")
-_CLEAN, _FLIPPED = STAGE_COLORS[0], STAGE_COLORS[1]
+_CLEAN, _FLIPPED = style.STAGE_COLORS[:2]
 
 
 def evolution(settings: Sequence[Sequence[RunRecord]], evidence: Evidence, measure: str) -> Figure:
@@ -29,13 +29,10 @@ def evolution(settings: Sequence[Sequence[RunRecord]], evidence: Evidence, measu
 
     Parameters
     ----------
-    settings : sequence of sequences of RunRecord
-        For each panel its runs, which differ in seed alone.
-    evidence : Evidence
-        Which classes are hard and which are easy.
+    settings, evidence
+        As of `sce_lib.report.figures.classwise_curves`.
     measure : str
-        A key of `MEASURES`: ``"accuracy"``, ``"confidence"``, ``"fitted"``, ``"margin"``,
-        ``"gradient_share"``. A group's share of the gradient is the sum over its classes; else its value is
+        A key of `MEASURES`. A group's share of the gradient is the sum over its classes; else its value is
         the mean over its samples.
 
     Raises
@@ -45,32 +42,22 @@ def evolution(settings: Sequence[Sequence[RunRecord]], evidence: Evidence, measu
     """
     if measure not in MEASURES:
         raise ValueError(f"measure {measure!r} is not known; known are {', '.join(MEASURES)}")
-    figure, axes = panels(len(settings))
-    scale = 100 if measure in _PER_CENT else 1
+    figure, axes = style.panels(len(settings))
+    scale = 1 if measure == "margin" else 100
     parts = {"clean": _CLEAN} if measure == "confidence" else {"clean": _CLEAN, "flipped": _FLIPPED}
+    groups = {"hard": (evidence.hard, "-o"), "easy": (evidence.easy, "--s")}
     for axis, records in zip(axes, settings, strict=True):
         epochs = [stage.epoch for stage in records[0].stages]
-        for part, colour in parts.items():
-            for classes, name, line in (
-                (evidence.hard, "hard", "-o"),
-                (evidence.easy, "easy", "--s"),
-            ):
-                values = scale * np.array(
-                    [
-                        [_stage_value(stage, part, measure, classes) for stage in record.stages]
-                        for record in records
-                    ]
-                )
-                label = f"{part}, {name} classes"
-                line_with_range(axis, epochs, values, line, color=colour, alpha=0.15, label=label)
+        for (part, colour), (name, (classes, line)) in product(parts.items(), groups.items()):
+            values = [[_value(stage, part, measure, classes) for stage in r.stages] for r in records]
+            look = {"color": colour, "alpha": 0.15, "label": f"{part}, {name} classes"}
+            style.line_with_range(axis, epochs, scale * np.array(values), line, **look)
         axis.set(title=records[0].config.setting, xlabel="epoch")
-    if measure in _PER_CENT:
+    if measure != "margin":
         axes[0].set_ylim(bottom=0)  # so that heights compare; the panels share one scale
-    for axis in axes[:: min(2, len(axes))]:
-        axis.set_ylabel(MEASURES[measure])
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize="small")
-    return finish(figure, [record for records in settings for record in records])
+    style.label_heights(axes, MEASURES[measure])
+    style.legend(figure, axes, ncols=2, fontsize="small")
+    return style.finish(figure, *settings)
 
 
 def group_value(group: GroupRecord, measure: str, classes: np.ndarray) -> float:
@@ -82,7 +69,7 @@ def group_value(group: GroupRecord, measure: str, classes: np.ndarray) -> float:
     return float(values.sum()) if measure == "gradient_share" else _mean(values, group, classes)
 
 
-def _stage_value(stage: StageRecord, part: str, measure: str, classes: np.ndarray) -> float:
+def _value(stage: StageRecord, part: str, measure: str, classes: np.ndarray) -> float:
     if measure != "confidence":
         return group_value(getattr(stage, part), measure, classes)
     at_true_class = np.diag(np.array(stage.confidence, dtype=float))
@@ -92,9 +79,8 @@ def _stage_value(stage: StageRecord, part: str, measure: str, classes: np.ndarra
 def _mean(values: np.ndarray, group: GroupRecord, classes: np.ndarray) -> float:
     """Return the mean over the samples of a group in some classes, from the means of each class."""
     counts = np.array(group.count)[classes]
-    if counts.sum() == 0:
-        return float("nan")
-    return float(np.average(values[counts > 0], weights=counts[counts > 0]))
+    there = counts > 0
+    return float(np.average(values[there], weights=counts[there])) if there.any() else float("nan")
 
 
 def fitted_share(stage: StageRecord, part: str = "all") -> float:
@@ -102,8 +88,6 @@ def fitted_share(stage: StageRecord, part: str = "all") -> float:
 
     Parameters
     ----------
-    stage : StageRecord
-        A look at the training set.
     part : {"all", "clean", "flipped"}
         Which samples; NaN where there are none, as flipped ones on clean labels.
 
@@ -117,9 +101,9 @@ def fitted_share(stage: StageRecord, part: str = "all") -> float:
     classes = np.arange(len(stage.predicted))
     if part != "all":
         return group_value(getattr(stage, part), "fitted", classes)
-    sizes = [sum(group.count) for group in (stage.clean, stage.flipped)]
-    shares = [group_value(group, "fitted", classes) for group in (stage.clean, stage.flipped)]
-    return float(np.average(np.nan_to_num(shares), weights=sizes))
+    groups = (stage.clean, stage.flipped)
+    shares = [group_value(group, "fitted", classes) for group in groups]
+    return float(np.average(np.nan_to_num(shares), weights=[sum(group.count) for group in groups]))
 
 
 def memorisation(settings: Mapping[str, Sequence[RunRecord]]) -> Figure:
@@ -138,19 +122,17 @@ def memorisation(settings: Mapping[str, Sequence[RunRecord]]) -> Figure:
     ValueError
         For more lines than there are colours.
     """
-    if len(settings) > len(STAGE_COLORS):
-        raise ValueError(f"up to {len(STAGE_COLORS)} settings are drawn, not {len(settings)}")
-    figure, (training, testing) = panels(2)
-    for colour, marker, (name, records) in zip(STAGE_COLORS, "osD^", settings.items(), strict=False):
+    if len(settings) > len(style.STAGE_COLORS):
+        raise ValueError(f"up to {len(style.STAGE_COLORS)} settings are drawn, not {len(settings)}")
+    figure, (training, testing) = style.panels(2)
+    for colour, marker, (name, records) in zip(style.STAGE_COLORS, "osD^", settings.items(), strict=False):
         looks = [stage.epoch for stage in records[0].stages]
-        fits = [[fitted_share(stage) for stage in record.stages] for record in records]
-        epochs = [entry.epoch for entry in records[0].epochs]
-        tests = [[entry.test_accuracy for entry in record.epochs] for record in records]
-        for axis, x, values, style in ((training, looks, fits, f"-{marker}"), (testing, epochs, tests, "-")):
-            line_with_range(axis, x, 100 * np.array(values), style, color=colour, alpha=0.15, label=name)
+        fits = 100 * np.array([[fitted_share(stage) for stage in record.stages] for record in records])
+        line = {"color": colour, "alpha": 0.15, "label": name}
+        style.line_with_range(training, looks, fits, f"-{marker}", **line)
+        style.line_with_range(testing, *style.over_epochs(records), "-", **line)
     training.set(title="training images", xlabel="epoch", ylabel="predicted as the given label (%)")
     testing.set(title="test images", xlabel="epoch", ylabel="predicted as their true class (%)")
     training.set_ylim(0, 103)
-    handles, labels = training.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    return finish(figure, [record for records in settings.values() for record in records])
+    style.legend(figure, [training], ncols=len(settings))
+    return style.finish(figure, *settings.values())

@@ -1,27 +1,26 @@
 """Where the gradient goes while real networks train: shares of clean and flipped, hard and easy samples."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from sce_lib.experiments.ledger import RunRecord, StageRecord
 from sce_lib.report.claims import Evidence
-from sce_lib.report.figures.style import finish, panels
+from sce_lib.report.figures import style
 
-_PALETTE = sns.color_palette("colorblind")
 # Darker is harder; what noise has touched stands apart in colour.
 PARTS = {
-    "clean, hard classes": _PALETTE[0],
-    "clean, other classes": _PALETTE[9],
-    "clean, easy classes": _PALETTE[2],
-    "flipped": _PALETTE[3],
+    "clean, hard classes": style.PALETTE[0],
+    "clean, other classes": style.PALETTE[9],
+    "clean, easy classes": style.PALETTE[2],
+    "flipped": style.PALETTE[3],
 }
 
 
-def _by_part(clean: Sequence[float], flipped: Sequence[float], evidence: Evidence) -> dict[str, float]:
+def _by_part(clean: Any, flipped: Any, evidence: Evidence) -> dict[str, float]:
     """Add up shares by class into the parts of a bar."""
     own = np.asarray(clean, dtype=float)
     hard, easy = own[evidence.hard].sum(), own[evidence.easy].sum()
@@ -31,25 +30,20 @@ def _by_part(clean: Sequence[float], flipped: Sequence[float], evidence: Evidenc
 def _samples(look: StageRecord, evidence: Evidence) -> dict[str, float]:
     counts = np.array([look.clean.count, look.flipped.count], dtype=float)
     clean, flipped = counts / counts.sum()
-    return _by_part(clean.tolist(), flipped.tolist(), evidence)
+    return _by_part(clean, flipped, evidence)
 
 
 def gradient_shares(evidence: Evidence, methods: Sequence[str] = ("ce", "rce", "sl")) -> pd.DataFrame:
     """Return who gets the gradient: a row for each method and stage, and one for the samples themselves.
 
+    Index (method, epoch); columns `PARTS`; each row sums to 1. Values are means over seeds of the share
+    of Σ|∂ℓ/∂z| over the training set, in evaluation mode. The first row, ("samples", 0), holds the shares
+    of the samples: what each part would get if all gradients were of one size.
+
     Parameters
     ----------
     evidence : Evidence
         Records of the methods under ``evidence.noise``, and of CE on clean labels, which rank the classes.
-    methods : sequence of str
-        Names of methods.
-
-    Returns
-    -------
-    DataFrame
-        Index (method, epoch); columns `PARTS`; each row sums to 1. Values are means over seeds of the
-        share of Σ|∂ℓ/∂z| over the training set, in evaluation mode. The first row, ("samples", 0), holds
-        the shares of the samples: what each part would get if all gradients were of one size.
 
     Raises
     ------
@@ -74,11 +68,11 @@ def gradient_split(shares: pd.DataFrame, records: Sequence[RunRecord]) -> Figure
     shares : DataFrame
         From `gradient_shares`.
     records : sequence of RunRecord
-        The runs behind it, for the stamp on smoke runs.
+        The runs behind it.
     """
     portion_clean = 1 - shares["flipped"].loc[("samples", 0)]
     methods = [name for name in shares.index.unique("method") if name != "samples"]
-    figure, axes = panels(len(methods), columns=3)
+    figure, axes = style.panels(len(methods), columns=3)
     for axis, method in zip(axes, methods, strict=True):
         rows = shares.loc[method]
         bottom = np.zeros(len(rows))
@@ -89,6 +83,5 @@ def gradient_split(shares: pd.DataFrame, records: Sequence[RunRecord]) -> Figure
         axis.set(title=method, xlabel="epoch", ylim=(0, 1))
         axis.set_xticks(range(len(rows)), [str(epoch) for epoch in rows.index])
     axes[0].set_ylabel("share of the total gradient")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize="small")
-    return finish(figure, records)
+    style.legend(figure, axes, ncols=3, fontsize="small")
+    return style.finish(figure, records)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from sce_lib.experiments.ledger import RunRecord, select
 from sce_lib.noise import pattern
-from sce_lib.report.figures.style import METHOD_COLORS, finish, line_style, panels
+from sce_lib.report.figures import style
 
 _MARKERS = {"ce": "o", "gce": "^", "lsr": "s", "sl": "D"}
 _MARKS_ALONE = {"linestyle": "none", "markersize": 7}
@@ -22,7 +22,7 @@ def class_rates(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) -> F
     matrices : mapping of str to ndarray (K, K)
         For each entry of the legend its matrix.
     classes : sequence of str
-        Names of the K classes.
+        K names.
 
     Examples
     --------
@@ -31,14 +31,14 @@ def class_rates(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) -> F
     >>> axis.lines[0].get_ydata().round(6).tolist()
     [30.0, 30.0, 30.0]
     """
-    figure, (axis,) = panels(1)
+    figure, (axis,) = style.panels(1)
     for place, (label, matrix) in enumerate(matrices.items()):
         rates = 100 * pattern(matrix).class_rates
-        axis.plot(range(len(classes)), rates, label=label, **line_style(place, 1) | _MARKS_ALONE)
-    axis.set_xticks(range(len(classes)), classes, rotation=35, ha="right", rotation_mode="anchor")
+        axis.plot(range(len(classes)), rates, label=label, **style.line_style(place, 1) | _MARKS_ALONE)
+    axis.set_xticks(range(len(classes)), classes, **style.SLANTED | {"rotation": 35})
     axis.set(ylim=(0, None), ylabel="wrong labels (% of the class)")
-    figure.legend(loc="outside upper center", ncols=3, frameon=False)
-    return finish(figure, [])
+    style.legend(figure, [axis], "outside upper center", ncols=3)
+    return style.finish(figure)
 
 
 def accuracy_by_labels(
@@ -55,20 +55,24 @@ def accuracy_by_labels(
     methods : sequence of str
         Methods from left to right.
     """
-    figure, (axis,) = panels(1)
+    figure, (axis,) = style.panels(1)
     for place, method in enumerate(methods):
         runs = [select(records, method=method, noise=noise) for noise in labels]
-        found = [(x, 100 * np.array([r.last_accuracy for r in of])) for x, of in enumerate(runs) if of]
+        found = {
+            at + _APART * (place - (len(methods) - 1) / 2): 100 * np.array([run.last_accuracy for run in of])
+            for at, of in enumerate(runs)
+            if of
+        }
         if not found:
             continue
         name = next(of[0].config.method_setting for of in runs if of)
-        x = [at + _APART * (place - (len(methods) - 1) / 2) for at, _ in found]
-        style = {"color": METHOD_COLORS[method], "marker": _MARKERS[method]} | _MARKS_ALONE
-        axis.plot(x, [values.mean() for _, values in found], label=name, **style)
-        axis.vlines(x, [v.min() for _, v in found], [v.max() for _, v in found], color=METHOD_COLORS[method])
+        look = {"color": style.METHOD_COLORS[method], "marker": _MARKERS[method]} | _MARKS_ALONE
+        low, mean, high = zip(*((v.min(), v.mean(), v.max()) for v in found.values()), strict=True)
+        axis.plot(list(found), mean, label=name, **look)
+        axis.vlines(list(found), low, high, color=style.METHOD_COLORS[method])
     axis.set_xticks(range(len(labels)), list(labels.values()))
     axis.set(xlim=(-0.5, len(labels) - 0.5), ylabel="test accuracy (%)")
     axis.margins(y=0.15)
     if axis.lines:
-        figure.legend(loc="outside upper center", ncols=len(methods), frameon=False)
-    return finish(figure, records)
+        style.legend(figure, [axis], "outside upper center", ncols=len(methods))
+    return style.finish(figure, records)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from sce_lib.data import ImageData
 from sce_lib.noise import NoiseReport, NoisyLabels, report
-from sce_lib.report.figures.style import DPI, PANEL_HEIGHT, WIDTH, finish
+from sce_lib.report.figures import style
 
 # More entries than these are too small to read.
 _LARGEST_TABLE = 12
@@ -19,6 +19,7 @@ def noise_report(noisy: NoisyLabels, classes: Sequence[str] | None = None) -> Fi
     """Draw the requested and the realised transition matrix and each class's rate; numbers and hash above.
 
     The hash is that of the noisy labels: two sets of labels are the same where it is.
+    The row of a class without a sample is grey in the realised matrix, and its rate is absent.
 
     Parameters
     ----------
@@ -26,11 +27,6 @@ def noise_report(noisy: NoisyLabels, classes: Sequence[str] | None = None) -> Fi
         From `sce_lib.noise.corrupt`, or labels that people gave.
     classes : sequence of str, optional
         Names of the K classes; their indices where they are not given.
-
-    Returns
-    -------
-    Figure
-        The row of a class without a sample is grey in the realised matrix, and its rate is absent.
 
     Raises
     ------
@@ -48,31 +44,26 @@ def noise_report(noisy: NoisyLabels, classes: Sequence[str] | None = None) -> Fi
     names = [str(label) for label in range(noisy.num_classes)] if classes is None else list(classes)
     if len(names) != noisy.num_classes:
         raise ValueError(f"{len(names)} class names for labels of {noisy.num_classes} classes")
-    height = PANEL_HEIGHT + 0.1 * min(noisy.num_classes, _LARGEST_TABLE)
-    figure, axes = plt.subplots(
-        1, 3, figsize=(WIDTH, height), width_ratios=(3, 3, 1), layout="constrained", sharey=True
-    )
+    height = style.PANEL_HEIGHT + 0.1 * min(noisy.num_classes, _LARGEST_TABLE)
+    figure, [axes] = style.bare_panels(1, 3, height, width_ratios=(3, 3, 1), sharey=True)
     for axis, title in zip(axes, ("requested", "realised"), strict=False):
         image = _heat_map(axis, getattr(page, title), title)
     figure.colorbar(image, ax=axes[1], label="share of the true class", shrink=0.8)
     _name_classes(axes, names)
     _rates(axes[2], page)
     figure.suptitle(_headline(page), fontsize="small")
-    return finish(figure, [])
+    return style.finish(figure)
 
 
 def transition_matrices(matrices: Mapping[str, tuple[np.ndarray, Sequence[str]]]) -> Figure:
     """Draw transition matrices side by side on one scale, the true class in the rows.
 
+    Errors as of `noise_report`.
+
     Parameters
     ----------
     matrices : mapping of str to (ndarray (K, K), sequence of str)
         For each panel's title the matrix and the names of its K classes.
-
-    Raises
-    ------
-    ValueError
-        If there are not as many names as classes.
 
     Examples
     --------
@@ -84,17 +75,15 @@ def transition_matrices(matrices: Mapping[str, tuple[np.ndarray, Sequence[str]]]
     for title, (matrix, names) in matrices.items():
         if len(names) != len(matrix):
             raise ValueError(f"{title}: {len(names)} class names for a matrix of {len(matrix)} classes")
-    figure, axes = plt.subplots(
-        1, len(matrices), figsize=(WIDTH, PANEL_HEIGHT), dpi=DPI, layout="constrained", squeeze=False
-    )
-    for axis, (title, (matrix, names)) in zip(axes[0], matrices.items(), strict=True):
+    figure, [axes] = style.bare_panels(1, len(matrices), dpi=style.DPI)
+    for axis, (title, (matrix, names)) in zip(axes, matrices.items(), strict=True):
         image = _heat_map(axis, matrix, title)
         axis.set_title(title, fontsize="medium")
         _name_classes([axis], names)
-    for axis in axes[0, 1:]:
+    for axis in axes[1:]:
         axis.set_ylabel("")
-    figure.colorbar(image, ax=list(axes[0]), label="share of the true class", shrink=0.8)
-    return finish(figure, [])
+    figure.colorbar(image, ax=list(axes), label="share of the true class", shrink=0.8)
+    return style.finish(figure)
 
 
 def flipped_samples(data: ImageData, noises: Mapping[str, NoisyLabels]) -> Figure:
@@ -105,10 +94,8 @@ def flipped_samples(data: ImageData, noises: Mapping[str, NoisyLabels]) -> Figur
 
     Parameters
     ----------
-    data : ImageData
-        Whose training images are shown.
     noises : mapping of str to NoisyLabels
-        For each row's name the labels of all training images.
+        For each row's name the labels of all training images of `data`.
 
     Raises
     ------
@@ -118,13 +105,7 @@ def flipped_samples(data: ImageData, noises: Mapping[str, NoisyLabels]) -> Figur
     for name, noisy in noises.items():
         if len(noisy) != len(data.train_images):
             raise ValueError(f"{name}: {len(noisy)} labels for {len(data.train_images)} training images")
-    figure, axes = plt.subplots(
-        *(len(noises), data.num_classes),
-        figsize=(WIDTH, 1.3 * len(noises)),
-        dpi=DPI,
-        layout="constrained",
-        squeeze=False,
-    )
+    figure, axes = style.bare_panels(len(noises), data.num_classes, 1.3, dpi=style.DPI)
     for row, (name, noisy) in zip(axes, noises.items(), strict=True):
         clean, flipped = np.asarray(noisy.clean), np.asarray(noisy.flipped)
         for label, axis in enumerate(row):
@@ -137,18 +118,17 @@ def flipped_samples(data: ImageData, noises: Mapping[str, NoisyLabels]) -> Figur
             axis.imshow(data.train_images[places[0]].squeeze(-1).numpy(), cmap="gray_r")
             axis.set_xlabel(f"→ {data.classes[int(noisy.labels[places[0]])]}", fontsize="x-small")
         row[0].set_ylabel(name, fontsize="small")
-    return finish(figure, [])
+    return style.finish(figure)
 
 
 def _headline(page: NoiseReport) -> str:
+    digest = f"SHA-256 {page.sha256}"
     if not page.num_labels:
-        return f"no labels\nSHA-256 {page.sha256}"
-    lowest, highest = 100 * np.nanmin(page.class_rates), 100 * np.nanmax(page.class_rates)
-    return (
-        f"{page.num_labels:,} labels, {page.num_flipped:,} flipped: {100 * page.rate:.1f} %, by class "
-        f"{lowest:.1f} to {highest:.1f} %; largest |realised − requested| {page.largest_deviation:.4f}\n"
-        f"SHA-256 {page.sha256}"
-    )
+        return f"no labels\n{digest}"
+    low, high = 100 * np.nanmin(page.class_rates), 100 * np.nanmax(page.class_rates)
+    counts = f"{page.num_labels:,} labels, {page.num_flipped:,} flipped: {100 * page.rate:.1f} %"
+    deviation = f"largest |realised − requested| {page.largest_deviation:.4f}"
+    return f"{counts}, by class {low:.1f} to {high:.1f} %; {deviation}\n{digest}"
 
 
 def _heat_map(axis: plt.Axes, matrix: np.ndarray, title: str) -> Any:
@@ -171,27 +151,17 @@ def _name_classes(axes: Any, names: Sequence[str]) -> None:
     axes[0].set_yticks(shown, labels, fontsize="x-small")
     axes[0].set_ylabel("true class")
     for axis in axes[:2]:
-        axis.set_xticks(shown, labels, rotation=60, ha="right", rotation_mode="anchor", fontsize="x-small")
+        axis.set_xticks(shown, labels, fontsize="x-small", **style.SLANTED)
 
 
 def _rates(axis: plt.Axes, page: NoiseReport) -> None:
     rates = 100 * page.class_rates
-    axis.barh(
-        range(len(rates)),
-        np.nan_to_num(rates),
-        height=0.8 if len(rates) <= _LARGEST_TABLE else 1.0,
-        color="grey",
-    )
+    few = len(rates) <= _LARGEST_TABLE
+    axis.barh(range(len(rates)), np.nan_to_num(rates), height=0.8 if few else 1.0, color="grey")
     axis.set(title="wrong labels", xlabel="% of the class", xlim=(0, 100))
     axis.spines[["top", "right"]].set_visible(False)
-    if len(rates) <= _LARGEST_TABLE:
-        for place, rate in enumerate(rates):
-            text = "no sample" if np.isnan(rate) else f"{rate:.1f}"
-            inside = rate > 60
-            axis.text(
-                *(rate - 3 if inside else np.nan_to_num(rate) + 3, place, text),
-                va="center",
-                ha="right" if inside else "left",
-                color="white" if inside else "black",
-                fontsize="x-small",
-            )
+    for place, rate in enumerate(rates if few else []):
+        ha, color = ("right", "white") if rate > 60 else ("left", "black")
+        x = rate - 3 if rate > 60 else np.nan_to_num(rate) + 3
+        text = "no sample" if np.isnan(rate) else f"{rate:.1f}"
+        axis.text(x, place, text, ha=ha, va="center", color=color, fontsize="x-small")

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
 from sce_lib.experiments.ledger import RunRecord
 from sce_lib.report.claims import Evidence
-from sce_lib.report.figures.style import METHOD_COLORS, finish, panels
-
-_HARDEST = METHOD_COLORS["sl"]
+from sce_lib.report.figures import style
 
 
 def embeddings(settings: Sequence[Sequence[RunRecord]], evidence: Evidence) -> Figure:
@@ -29,37 +26,27 @@ def embeddings(settings: Sequence[Sequence[RunRecord]], evidence: Evidence) -> F
         For a run whose record has no embedding.
     """
     shown = [min(records, key=lambda record: record.config.seed) for records in settings]
-    for record in shown:
-        if record.embedding is None:
-            raise ValueError(f"the record of {record.run_id} has no embedding; its config asks for none")
-    figure, axes = panels(len(settings))
-    colours = plt.get_cmap("viridis")(np.linspace(0.0, 0.92, len(evidence.ranking)))
-    for axis, record in zip(axes, shown, strict=True):
-        points, labels = _points(record)
+    drawn = [_points(record) for record in shown]
+    figure, axes = style.panels(len(settings))
+    colours = style.hard_to_easy(len(evidence.ranking))
+    for axis, record, (points, labels) in zip(axes, shown, drawn, strict=True):
         for place, label in reversed(list(enumerate(evidence.ranking))):
-            style = {"marker": "x", "color": _HARDEST} if place == 0 else {"color": colours[place]}
-            x, y = points[labels == label].T
-            axis.scatter(x, y, s=14 if place == 0 else 7, linewidths=1, label=record.classes[label], **style)
+            dots = {"s": 7, "color": colours[place]}
+            look = dots if place else {"s": 14, "marker": "x", "color": style.METHOD_COLORS["sl"]}
+            axis.scatter(*points[labels == label].T, linewidths=1, label=record.classes[label], **look)
         axis.set(title=record.config.setting, xticks=[], yticks=[], aspect="equal")
         axis.set(xlabel="first t-SNE coordinate", xlim=(-1.05, 1.05), ylim=(-1.05, 1.05))
         axis.grid(visible=False)
-    for axis in axes[:: min(2, len(axes))]:
-        axis.set_ylabel("second t-SNE coordinate")
-    handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles[::-1],
-        names[::-1],
-        loc="outside right center",
-        frameon=False,
-        fontsize="small",
-        title="hardest first",
-    )
-    return finish(figure, [record for records in settings for record in records])
+    style.label_heights(axes, "second t-SNE coordinate")
+    beside = {"fontsize": "small", "title": "hardest first", "reverse": True}
+    style.legend(figure, axes, "outside right center", **beside)
+    return style.finish(figure, *settings)
 
 
 def _points(record: RunRecord) -> tuple[np.ndarray, np.ndarray]:
     """Return points moved and scaled into [-1, 1] (t-SNE's own place and scale mean nothing), and labels."""
-    assert record.embedding is not None  # the caller has looked
+    if record.embedding is None:
+        raise ValueError(f"the record of {record.run_id} has no embedding; its config asks for none")
     points = record.embedding.points
     points -= (points.max(axis=0) + points.min(axis=0)) / 2
     return points / max(np.abs(points).max(), np.finfo(float).tiny), np.array(record.embedding.labels)

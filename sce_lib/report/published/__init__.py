@@ -4,9 +4,9 @@ Methods and noise have this project's names: ``"forward+sl"``, ``"symmetric-0.4"
 """
 
 import math
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -14,8 +14,7 @@ TABLES = (1, 2, 3)
 _FOLDER = Path(__file__).parent
 
 
-@dataclass(frozen=True)
-class Reported:
+class Reported(NamedTuple):
     """A cell of the paper's tables.
 
     Parameters
@@ -25,7 +24,7 @@ class Reported:
     std : float or None
         Standard deviation of those runs in percentage points; Table 3 gives none.
     table : int
-        Number of the table.
+        Its number.
     """
 
     mean: float
@@ -36,21 +35,12 @@ class Reported:
 def load_table(number: int) -> pd.DataFrame:
     """Return a table of the paper, one row a cell.
 
-    Parameters
-    ----------
-    number : int
-        1, 2 or 3.
-
-    Returns
-    -------
-    DataFrame
-        Columns `table`, `dataset`, `method`, `noise`, `mean`, `std` and `note`; `std` is NaN in Table 3,
-        where the paper gives none.
+    Columns: `table`, `dataset`, `method`, `noise`, `mean`, `std` and `note`; `std` is NaN in Table 3.
 
     Raises
     ------
     ValueError
-        For another number.
+        For a number other than 1, 2 and 3.
 
     Examples
     --------
@@ -65,11 +55,8 @@ def load_table(number: int) -> pd.DataFrame:
 def load_others() -> pd.DataFrame:
     """Return what others report for SL and CE on CIFAR-10, one row a number.
 
-    Returns
-    -------
-    DataFrame
-        Columns `source`, `year`, `reference`, `network`, `epoch_rule` (``"last"``, ``"best"`` or
-        ``"unstated"``), `dataset`, `method`, `noise`, `accuracy` and `note`.
+    Columns: `source`, `year`, `reference`, `network`, `epoch_rule` (``"last"``, ``"best"`` or
+    ``"unstated"``), `dataset`, `method`, `noise`, `accuracy` and `note`.
 
     Examples
     --------
@@ -83,11 +70,6 @@ def load_others() -> pd.DataFrame:
 def reported(dataset: str, method: str, noise: str) -> Reported | None:
     """Return what the paper reports for a cell, or None where it reports nothing.
 
-    Parameters
-    ----------
-    dataset, method, noise : str
-        As this project names them; the noise by its short name.
-
     Examples
     --------
     >>> reported("cifar10", "sl", "symmetric-0.4")
@@ -98,14 +80,18 @@ def reported(dataset: str, method: str, noise: str) -> Reported | None:
     return _cells().get((dataset, method, noise))
 
 
+def as_numbers(cell: Reported | None) -> tuple[float, float]:
+    """Return the mean and the standard deviation of a cell, NaN for what is not reported."""
+    mean, std, _ = cell or Reported(math.nan, None, 0)
+    return mean, math.nan if std is None else std
+
+
 @cache
 def _cells() -> dict[tuple[str, str, str], Reported]:
+    rows = pd.concat([_read(f"table{number}.csv") for number in TABLES]).drop(columns="note")
     return {
-        (row["dataset"], row["method"], row["noise"]): Reported(
-            row["mean"], None if math.isnan(row["std"]) else row["std"], number
-        )
-        for number in TABLES
-        for row in load_table(number).to_dict("records")
+        (dataset, method, noise): Reported(mean, None if math.isnan(std) else std, number)
+        for number, dataset, method, noise, mean, std in rows.itertuples(index=False)
     }
 
 

@@ -10,7 +10,6 @@ import traceback
 
 import numpy as np
 import pytest
-import sklearn.manifold  # noqa: F401  its import draws from Python's generator, which a test here watches
 import torch
 
 from sce_lib.data import DatasetError, DatasetNotFound, ImageData, MadeClothing1M, load_clothing1m
