@@ -7,18 +7,8 @@ from typing import Annotated
 import typer
 
 import sce_lib
-from sce_lib.cli.common import (
-    DatasetOption,
-    DeviceOption,
-    LedgerOption,
-    NoiseOption,
-    ProfileOption,
-    ProtocolOption,
-    SectionOption,
-    SeedsOption,
-    said_plainly,
-    stop,
-)
+from sce_lib.cli import common
+from sce_lib.cli.common import said_plainly
 from sce_lib.cli.installation import installed
 from sce_lib.cli.ledger import ledger_app
 from sce_lib.cli.sweep import sweep_command
@@ -33,18 +23,18 @@ app.command("sweep")(sweep_command)
 @app.command("run")
 @said_plainly
 def run_command(
-    dataset: DatasetOption = "digits",
+    dataset: common.DatasetOption = "digits",
     method: Annotated[
         str, typer.Option(help="ce, sl, rce, mae, gce, lsr, bootstrap, forward, 5ce, ...")
     ] = "sl",
-    noise: NoiseOption = "symmetric-0.4",
-    profile: ProfileOption = "smoke",
-    protocol: ProtocolOption = "paper",
-    section: SectionOption = None,
-    seeds: SeedsOption = 1,
-    device: DeviceOption = "auto",
+    noise: common.NoiseOption = "symmetric-0.4",
+    profile: common.ProfileOption = "smoke",
+    protocol: common.ProtocolOption = "paper",
+    section: common.SectionOption = None,
+    seeds: common.SeedsOption = 1,
+    device: common.DeviceOption = "auto",
     threads: Annotated[int, typer.Option(help="threads of torch on the CPU")] = 1,
-    folder: LedgerOption = None,
+    folder: common.LedgerOption = None,
     config: Annotated[
         Path | None, typer.Option(help="a RunConfig as JSON, in place of the options above")
     ] = None,
@@ -78,10 +68,10 @@ def run_command(
 @said_plainly
 def noise_export(
     out: Annotated[Path, typer.Argument(help="file to write: .csv or .npz")],
-    dataset: DatasetOption = "digits",
-    noise: NoiseOption = "symmetric-0.4",
-    protocol: ProtocolOption = "paper",
-    profile: ProfileOption = "full",
+    dataset: common.DatasetOption = "digits",
+    noise: common.NoiseOption = "symmetric-0.4",
+    protocol: common.ProtocolOption = "paper",
+    profile: common.ProfileOption = "full",
     seed: Annotated[int, typer.Option(help="the run's seed")] = 0,
 ) -> None:
     """Write a run's labels, clean and noisy, to a file that others can use."""
@@ -101,7 +91,7 @@ def noise_export(
 @app.command("check-env")
 @said_plainly
 def check_env(
-    device: DeviceOption = "auto",
+    device: common.DeviceOption = "auto",
     compiling: Annotated[
         bool,
         typer.Option("--compile/--no-compile", help="whether torch.compile is tried too, a minute or two"),
@@ -131,7 +121,7 @@ def check_env(
             config = RunConfig.preset("digits", "sl", "symmetric-0.4", profile="smoke")
             record = train(config, where, checkpoints=folder, progress=False)
     except (ValueError, RuntimeError) as error:
-        raise stop(error) from error
+        raise common.stop(error) from error
     typer.echo(
         f"OK   trained on {torch.device(where)}: SL on digits, 40 % symmetric noise, "
         f"test accuracy {record.last_accuracy:.3f} in {record.provenance.seconds:.1f} s"

@@ -30,10 +30,9 @@ def ledger_ls(
     folder: LedgerOption = None,
     dataset: Annotated[str | None, typer.Option(help="only this data set")] = None,
 ) -> None:
-    """List the records: what was run, how it ended, how long it took.
+    """List the records: what was run, its accuracies, how long it took.
 
-    `last` is the accuracy on all test images after the last epoch. `best` is that of the best epoch (an
-    oracle's choice) on the images that are looked at each epoch, as many as `of` says.
+    `best` is an oracle's choice, on the test images that are looked at each epoch: some runs look at a part.
     """
     from sce_lib.experiments.ledger import Ledger
 
@@ -47,7 +46,8 @@ def ledger_ls(
         for record in records
     ]
     header = f"last   best       of minutes  {'setting':{width}}  protocol       run"
-    typer.echo("\n".join([header, *lines]) if lines else _nothing(ledger, dataset))
+    legend = "last: after the last epoch, on all test images; best: of the best epoch, on `of` test images"
+    typer.echo("\n".join([header, *lines, legend]) if lines else _nothing(ledger, dataset))
     for name, reason in ledger.failures().items():
         if dataset in (None, name.partition("/")[0]):
             typer.echo(f"failed: {name}: {reason}", err=True)

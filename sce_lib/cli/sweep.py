@@ -4,14 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sce_lib.cli.common import (
-    DeviceOption,
-    LedgerOption,
-    ProfileOption,
-    ProtocolOption,
-    SeedsOption,
-    stop,
-)
+from sce_lib.cli import common
 
 # The exit status of a command that Ctrl-C has ended.
 INTERRUPTED = 130
@@ -22,12 +15,12 @@ def sweep_command(
     dataset: Annotated[
         str, typer.Option(help="data set; digits for smoke, else cifar10, if not given")
     ] = "auto",
-    profile: ProfileOption = "laptop",
-    protocol: ProtocolOption = "paper",
-    seeds: SeedsOption = 1,
+    profile: common.ProfileOption = "laptop",
+    protocol: common.ProtocolOption = "paper",
+    seeds: common.SeedsOption = 1,
     jobs: Annotated[int, typer.Option(help="processes on this machine, one thread each")] = 1,
-    device: DeviceOption = "auto",
-    folder: LedgerOption = None,
+    device: common.DeviceOption = "auto",
+    folder: common.LedgerOption = None,
     retries: Annotated[int, typer.Option(help="attempts after one that lost its worker, say")] = 1,
     dask: Annotated[
         str | None, typer.Option(help="address of a Dask scheduler, whose workers then train")
@@ -63,7 +56,7 @@ def sweep_command(
                 with sweep.dask_executor(dask, gpu_share) as cluster:
                     outcomes = sweep.run(wanted, ledger, cluster, jobs, device, retries, display)
     except (ValueError, OSError, ImportError) as error:
-        raise stop(error) from error
+        raise common.stop(error) from error
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on where it was, epochs included", err=True)
         raise typer.Exit(INTERRUPTED) from None

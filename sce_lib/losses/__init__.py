@@ -9,8 +9,14 @@
 
 from sce_lib.losses import functional, modules
 from sce_lib.losses.d2l import D2L
-from sce_lib.losses.functional import *  # noqa: F403
-from sce_lib.losses.modules import *  # noqa: F403
+from sce_lib.losses.functional.baselines import *  # noqa: F403
+from sce_lib.losses.functional.later import *  # noqa: F403
+from sce_lib.losses.functional.symmetric import *  # noqa: F403
+from sce_lib.losses.modules.base import *  # noqa: F403
+from sce_lib.losses.modules.baselines import *  # noqa: F403
+from sce_lib.losses.modules.composite import *  # noqa: F403
+from sce_lib.losses.modules.later import *  # noqa: F403
+from sce_lib.losses.modules.symmetric import *  # noqa: F403
 
 __all__ = ["D2L", "functional"]
 __all__ += functional.__all__

@@ -58,6 +58,7 @@ class D2L(Loss):
     """
 
     alpha: Tensor
+    _names = ("epochs", "window", "first_epoch")
 
     def __init__(
         self,
@@ -67,11 +68,8 @@ class D2L(Loss):
         first_epoch: int = 5,
         **aggregation: Unpack[Aggregation],
     ) -> None:
-        for name, value, least in (
-            ("epochs", epochs, 1),
-            ("window", window, 2),
-            ("first_epoch", first_epoch, 0),
-        ):
+        given = {"epochs": (epochs, 1), "window": (window, 2), "first_epoch": (first_epoch, 0)}
+        for name, (value, least) in given.items():
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {name}={value!r}")
         super().__init__(**shared([loss], aggregation))
@@ -83,13 +81,8 @@ class D2L(Loss):
     def observe(self, epoch: int, lid: float) -> Literal["continue", "rollback"]:
         """Take note of the mean LID after an epoch (from 0); tell whether to go back to the weights before.
 
-        ``"rollback"`` comes once, at the turning point.
-
-        Raises
-        ------
-        ValueError
-            If epochs come out of order, or the LID is not a positive number: infinite or NaN where the
-            features of many samples coincide, since the network has collapsed.
+        ``"rollback"`` comes once, at the turning point. An LID that is no positive number is refused: it is
+        infinite or NaN where the features of many samples coincide, since the network has collapsed.
         """
         if epoch != len(self.lids):
             raise ValueError(f"epoch {len(self.lids)} is the next to observe, got epoch {epoch}")
@@ -112,10 +105,6 @@ class D2L(Loss):
         given = target if is_soft(target) else one_hot_like(logits, target)
         predicted = one_hot_like(logits, logits.argmax(class_dimension(logits)))
         return self.loss.per_sample(logits, self.alpha * given + (1 - self.alpha) * predicted)
-
-    def hyperparameters(self) -> dict[str, Any]:
-        """Return the loss's own hyperparameters by name."""
-        return {"epochs": self.epochs, "window": self.window, "first_epoch": self.first_epoch}
 
     def get_extra_state(self) -> dict[str, Any]:
         """State besides ``alpha``, for ``state_dict``."""

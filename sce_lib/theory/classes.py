@@ -43,8 +43,7 @@ _fractions = np.frompyfunc(Fraction, 2, 1)
 def deterministic_classifiers(num_points: int, num_classes: int) -> Array:
     """All K^n_x classifiers that put probability 1 on one class at each x, shape (K^n_x, n_x, K).
 
-    RCE's risk is linear in f(x), so over *all* classifiers some minimiser is one of these. More than 100,000
-    of them are refused.
+    RCE's risk is linear in f(x), so over *all* classifiers some minimiser is one of these; at most 100,000.
 
     Examples
     --------
@@ -63,12 +62,7 @@ def deterministic_classifiers(num_points: int, num_classes: int) -> Array:
 def linear_classifiers(points: ArrayLike, weights: ArrayLike, biases: ArrayLike) -> Array:
     """Softmax of linear functions: p(x) = softmax(x W + b), shape (n_f, n_x, K), for many (W, b) at once.
 
-    Parameters
-    ----------
-    points : array_like (n_x, d)
-        Where the inputs lie.
-    weights, biases : array_like (n_f, d, K) and (n_f, K)
-        One W and one b for each classifier.
+    The points are (n_x, d), the weights (n_f, d, K), the biases (n_f, K).
 
     Examples
     --------
@@ -84,12 +78,7 @@ def linear_classifiers(points: ArrayLike, weights: ArrayLike, biases: ArrayLike)
 def linear_grid(points: ArrayLike, slopes: ArrayLike, offsets: ArrayLike) -> Array:
     """Two-class linear classifiers on a line for a grid of slopes w and offsets b: p_1(x) = σ(w x + b).
 
-    Parameters
-    ----------
-    points : array_like (n_x,)
-        Positions on the line.
-    slopes, offsets : array_like (n_w,) and (n_b,)
-        The grid; classifier ``i * n_b + j`` of the n_w · n_b has slope i and offset j.
+    The points are (n_x,). With n_b offsets, classifier ``i * n_b + j`` has slope i and offset j.
 
     Examples
     --------
@@ -109,12 +98,7 @@ def optimal_classifier(joint: ArrayLike, alpha: float = 0.0, beta: float = 1.0, 
     Lagrange's condition gives p_k = α π_k / (λ − β|A| π_k): p ranks the classes as π does. CE (β = 0) returns
     the posterior itself, RCE (α = 0) puts probability 1 on its largest entry.
 
-    Parameters
-    ----------
-    joint : array_like (n_x, K)
-        P(x, y), or P(x, ŷ) for the noisy optimum.
-    alpha, beta, A : float
-        As in SL; α and β are not both zero.
+    The joint, (n_x, K), is P(x, y), or P(x, ŷ) for the noisy optimum; α and β are not both zero.
 
     Examples
     --------
@@ -195,16 +179,12 @@ def random_problem(
 
     Parameters
     ----------
-    setting : str
-        A key of `SETTINGS`.
     family : {"random", "deterministic", "linear"}
         The class of classifiers: arbitrary random predictions; all deterministic ones; or softmax-linear ones
         with random weights on random points of the plane, a class that cannot fit every posterior. In
         "asymmetric_realisable" the first random classifier is the true labelling, so that R(f*) = 0.
-    num_classes, num_points, num_classifiers : int
-        K, n_x and n_f ("deterministic" always has K^n_x).
-    seed : int
-        Seeds its own generator.
+    num_classes, num_points, num_classifiers, seed : int
+        K, n_x, n_f ("deterministic" always has K^n_x), and the draw's own seed.
     exact : bool
         Fractions in place of floats; not for "linear", whose predictions are irrational.
 

@@ -35,19 +35,10 @@ def sl_table(probabilities: Array, alpha: float, beta: float, A: float = -4.0) -
 class Counterexample:
     """A problem whose minimiser of R and minimiser of R^η misclassify differently on clean labels.
 
-    Attributes
-    ----------
-    setting, family, problem : str, str and FiniteProblem
-        What the noise is, the class that the minimisers are taken in, and the problem; in family "all" its
-        two classifiers are the optima over all classifiers.
-    f_star, f_star_eta : int
-        The minimisers of R and of R^η in ``problem.classifiers``, each unique by `margin`.
-    clean_error, noisy_error : float
-        Their misclassification on clean labels.
-    margin : float
-        How far the runner-up's risk lies above the minimiser's, the smaller of the two cases.
-    tries : int
-        Problems drawn until this one.
+    In family "all" the problem's two classifiers are the optima over all classifiers. The minimisers of R and
+    R^η in ``problem.classifiers`` are `f_star` and `f_star_eta`, their misclassification on clean labels is
+    `clean_error` and `noisy_error`. Each is unique by `margin`: by so much, in the smaller of the two cases,
+    the runner-up's risk lies above. It is the last of `tries` problems drawn.
     """
 
     setting: str
@@ -80,17 +71,13 @@ def find_counterexample(
 
     Parameters
     ----------
-    setting : str
-        A key of `SETTINGS`: what the noise is.
+    setting, num_classes, num_points, num_classifiers, seed
+        See `random_problem`; the number of classifiers is for "linear" and "random".
     family : {"all", "linear", "random"}
         The class: all classifiers (the optimum is in closed form); softmax-linear ones with random weights;
         arbitrary random predictions.
     alpha, beta, A : float
         The loss: SL. The default α = 0 is RCE; β = 0 is CE.
-    num_classes, num_points, num_classifiers : int
-        K, n_x, and how many classifiers ("linear" and "random").
-    seed : int
-        The same seed gives the same answer.
     tries : int
         Problems to draw before giving up with None (which proves nothing).
     margin : float

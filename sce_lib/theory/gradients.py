@@ -35,9 +35,7 @@ def _check_parameters(alpha: float, beta: float, A: float) -> None:
 
 
 def softmax_jacobian_by_quotient(logits: ArrayLike) -> Array:
-    """∂p_k/∂z_j at [..., k, j] by the quotient rule: Eq. 15, not simplified.
-
-    The logits, (..., K), are of moderate size: e^z is formed as the equation says.
+    """∂p_k/∂z_j at [..., k, j] by the quotient rule: Eq. 15, not simplified; e^z must not overflow.
 
     Examples
     --------
@@ -123,7 +121,7 @@ def sl_gradient(
 ) -> Array:
     """Gradient of SL for a hard label (Eq. 10; Eqs. 19 and 20), with α and β, shape (..., K).
 
-    At the label α(p_y − 1) − β(A p_y² − A p_y); elsewhere α p_j − β A p_j p_y. The paper writes α = β = 1.
+    At the label α(p_y − 1) − β(A p_y² − A p_y); elsewhere α p_j − β A p_j p_y. The paper has α = β = 1.
 
     Examples
     --------
@@ -166,9 +164,7 @@ def sl_of_ce(ce: ArrayLike, alpha: float, beta: float, A: float = -4.0) -> Array
 
 
 def sl_weight(p_y: ArrayLike, alpha: float, beta: float, A: float = -4.0) -> Array:
-    """α + β|A| p_y: for hard labels SL's gradient is CE's times this, for every logit.
-
-    It is the derivative of `sl_of_ce`. It *rises* with p_y.
+    """α + β|A| p_y, which *rises* with p_y: what CE's gradient is multiplied by in SL's, for hard labels.
 
     Examples
     --------
@@ -211,13 +207,7 @@ def loss_of_probability(
     """Value and gradient weight of a loss, each (N,), at a given p_y, the rest of the mass spread evenly.
 
     The weight is (∂ℓ/∂z_y) / (∂ℓ_ce/∂z_y), by automatic differentiation: what it makes of CE's gradient.
-
-    Parameters
-    ----------
-    loss, num_classes
-        See `sce_lib.theory`.
-    p_y : array_like (N,)
-        Probability of the label, strictly between 0 and 1.
+    Each p_y lies strictly between 0 and 1.
 
     Examples
     --------
@@ -228,9 +218,8 @@ def loss_of_probability(
     """
     p = torch.as_tensor(_floats(p_y).ravel())
     if not bool(((p > 0) & (p < 1)).all()):
-        raise ValueError(
-            "p_y must lie strictly between 0 and 1: at the ends CE's own gradient is 0 or undefined"
-        )
+        ends = "at the ends CE's own gradient is 0 or undefined"
+        raise ValueError(f"p_y must lie strictly between 0 and 1: {ends}")
     rest = ((1 - p) / (num_classes - 1)).log()[:, None].expand(-1, num_classes - 1)
     logits = torch.cat([p.log()[:, None], rest], dim=1).requires_grad_()
     value = loss(logits, torch.zeros(len(p), dtype=torch.long))

@@ -30,18 +30,12 @@ def predictions_while_training(
 
     Parameters
     ----------
-    inputs : array_like (N, D)
-        Features, of order 1.
-    labels : array_like (N,)
-        Labels to train on, noisy or not, in 0 … K − 1.
-    loss, num_classes
-        See `sce_lib.theory`.
+    inputs, labels : array_like (N, D) and (N,)
+        Features, of order 1, and the labels to train on, noisy or not, in 0 … K − 1.
     epochs, hidden, learning_rate, batch_size
         Passes over the data, width of the hidden layer, SGD's step, samples a step.
     seed : int
         Of initial weights and batches; the global random state is not touched.
-    device : str
-        Where it trains.
 
     Returns
     -------
@@ -58,9 +52,8 @@ def predictions_while_training(
     x = torch.as_tensor(np.asarray(inputs), dtype=torch.float32, device=device)
     y = torch.as_tensor(np.asarray(labels), dtype=torch.int64, device=device)
     if x.ndim != 2 or y.shape != x.shape[:1]:
-        raise ValueError(
-            f"need inputs (N, D) and labels (N,), got shapes {tuple(x.shape)} and {tuple(y.shape)}"
-        )
+        shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
+        raise ValueError(f"need inputs (N, D) and labels (N,), got shapes {shapes}")
     generator = torch.Generator(device).manual_seed(seed)
     parameters = []
     for inside, outside in itertools.pairwise((x.shape[1], hidden, num_classes)):

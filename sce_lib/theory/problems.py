@@ -13,28 +13,14 @@ from torch import Tensor
 
 from sce_lib.noise.matrices import ROW_SUM_TOLERANCE
 
-__all__ = [
-    "FiniteProblem",
-    "is_noise_tolerant",
-    "log_target",
-    "loss_table",
-    "minimisers",
-    "misclassification",
-]
-__all__ += ["noisy_risks", "rational", "rce_table", "risks"]
+__all__ = ["FiniteProblem", "is_noise_tolerant", "log_target", "loss_table", "minimisers"]
+__all__ += ["misclassification", "noisy_risks", "rational", "rce_table", "risks"]
 
 Array = np.ndarray[Any, Any]
 
 
 def rational(values: ArrayLike, max_denominator: int = 1_000_000) -> Array:
     """Turn numbers into an object array of the nearest `fractions.Fraction` of small denominator.
-
-    Parameters
-    ----------
-    values : array_like
-        Of any shape, which stays.
-    max_denominator : int, default 1_000_000
-        Largest denominator allowed.
 
     Examples
     --------
@@ -54,9 +40,8 @@ def _numbers(name: str, values: ArrayLike) -> Array:
         return array.astype(np.float64)
     for value in array.ravel():
         if not isinstance(value, Rational):
-            raise ValueError(
-                f"{name} holds {value!r} beside exact numbers: make all of it exact with theory.rational"
-            )
+            advice = "make all of it exact with theory.rational"
+            raise ValueError(f"{name} holds {value!r} beside exact numbers: {advice}")
     return array
 
 
@@ -83,16 +68,9 @@ class FiniteProblem:
     joint : array_like (n_x, K)
         P(x, y) of the clean labels; sums to 1.
     transition : array_like (K, K) or (n_x, K, K)
-        ``transition[..., i, j]`` = P(noisy label j | clean label i, x). The second form is noise that
-        depends on x.
+        ``[..., i, j]`` = P(noisy label j | clean label i, x). The second form is noise that depends on x.
     classifiers : array_like (n_f, n_x, K)
-        ``classifiers[f, x]`` = the probabilities that classifier f predicts at x. The *class* that every
-        minimiser is taken over.
-
-    Raises
-    ------
-    ValueError
-        A shape that does not fit, a row that is no distribution, or exact and floating numbers mixed.
+        ``[f, x]`` = what classifier f predicts at x. The *class* that every minimiser is taken over.
 
     Examples
     --------
@@ -129,9 +107,8 @@ class FiniteProblem:
                 f"or {(points, classes, classes)} for noise that depends on x"
             )
         if self.classifiers.ndim != 3 or self.classifiers.shape[1:] != (points, classes):
-            raise ValueError(
-                f"classifiers has shape {self.classifiers.shape}; expected (n_f, {points}, {classes})"
-            )
+            shape = self.classifiers.shape
+            raise ValueError(f"classifiers has shape {shape}; expected (n_f, {points}, {classes})")
         _check_distributions("joint", self.joint, (0, 1))
         _check_distributions("transition", self.transition, (-1,), ROW_SUM_TOLERANCE)
         _check_distributions("classifiers", self.classifiers, (-1,))
@@ -186,9 +163,7 @@ def log_target(target: ArrayLike, A: float = -4.0) -> Array:
 
 
 def rce_table(probabilities: ArrayLike, A: Any = -4.0) -> Array:
-    """RCE of every prediction under every label, (..., K): Eq. 5 with one-hot q, exact on fractions.
-
-    Entry k is ℓ_rce(f(x), k) = −Σ_j p_j log q_j with q one-hot at k.
+    """RCE of every prediction under every label, (..., K): −Σ_j p_j log q_j, q one-hot at k (Eq. 5).
 
     Examples
     --------
@@ -209,9 +184,7 @@ def rce_table(probabilities: ArrayLike, A: Any = -4.0) -> Array:
 
 
 def loss_table(probabilities: ArrayLike, loss: Callable[[Tensor, Tensor], Tensor]) -> Array:
-    """Any loss of every prediction under every label, (..., K), in float64.
-
-    Entry k is the loss when the label is k. A probability of 0 is allowed: its logit is −∞.
+    """Any loss of every prediction under every label, (..., K), in float64; a probability of 0 is allowed.
 
     Examples
     --------
@@ -253,9 +226,7 @@ def noisy_risks(problem: FiniteProblem, table: Array) -> Array:
 
 
 def minimisers(values: Array, tolerance: float = 1e-12) -> Array:
-    """Return the indices of the smallest risk; ties within `tolerance` (relative above 1) all count.
-
-    Fractions are compared exactly.
+    """Return the indices of the smallest risk and its ties, up to `tolerance` (relative above 1, 0 if exact).
 
     Examples
     --------
@@ -283,8 +254,7 @@ def misclassification(problem: FiniteProblem) -> Array:
 def is_noise_tolerant(problem: FiniteProblem, table: Array, tolerance: float = 1e-12) -> bool:
     """Whether the minimisers of R^η misclassify as the minimisers of R do: §4.2's definition.
 
-    Both are taken within ``problem.classifiers``. Where several classifiers tie, the sets of their
-    misclassification probabilities are compared.
+    Both are taken in ``problem.classifiers``. Where several tie, the sets of their errors are compared.
 
     Examples
     --------
@@ -298,6 +268,5 @@ def is_noise_tolerant(problem: FiniteProblem, table: Array, tolerance: float = 1
     clean = errors[minimisers(risks(problem, table), tolerance)]
     noisy = errors[minimisers(noisy_risks(problem, table), tolerance)]
     slack = 0 if problem.exact else 1e-9
-
     apart = np.abs(clean[:, None] - noisy)
     return bool((apart.min(axis=0) <= slack).all() and (apart.min(axis=1) <= slack).all())

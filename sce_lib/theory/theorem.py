@@ -50,9 +50,7 @@ class Proof:
 
 
 def affine_coefficients(rate: Any, num_classes: int, A: Any = -4.0) -> tuple[Any, Any]:
-    """Slope 1 − ηK/(K−1) and intercept −Aη of R^η as a function of R, for RCE under symmetric noise.
-
-    The rate is η in [0, 1], K at least 2.
+    """Slope 1 − ηK/(K−1) and intercept −Aη of RCE's R^η over R; symmetric noise η in [0, 1], K at least 2.
 
     Examples
     --------
@@ -82,9 +80,8 @@ def _table(problem: FiniteProblem, A: Any, table: Array | None) -> Array:
 
 def _opening(problem: FiniteProblem, table: Array) -> dict[str, Line]:
     """Both halves begin alike: the noisy risk, then the same in three nested expectations."""
-    joint = problem.joint
-    p_x = joint.sum(axis=1)
-    conditional = joint / np.where(p_x == 0, 1, p_x)[:, None]
+    p_x = problem.joint.sum(axis=1)
+    conditional = problem.joint / np.where(p_x == 0, 1, p_x)[:, None]
     over_noise = (problem.transition_at * table[:, :, None, :]).sum(axis=-1)
     nested = (p_x * (conditional * over_noise).sum(axis=-1)).sum(axis=-1)
     expected = r"\mathbb{E}_{\mathbf{x}}\mathbb{E}_{y|\mathbf{x}}\mathbb{E}_{\hat y|\mathbf{x},y}"
@@ -102,17 +99,8 @@ def symmetric_proof(problem: FiniteProblem, A: Any = -4.0, table: Array | None =
     all agree; where it is not, line 3 breaks away from line 2. Line 5 uses Σ_k ℓ_rce = −(K−1)A, so with the
     table of a loss that lacks the property, line 5 breaks away from line 4.
 
-    Parameters
-    ----------
-    problem, A
-        See `sce_lib.theory`.
-    table : ndarray (n_f, n_x, K), optional
-        The losses; RCE's by default.
-
-    Returns
-    -------
-    Proof
-        Lines "1" to "5": noisy risk; nested; noise written out; in terms of R; closed form.
+    Parameters are as in `sce_lib.theory`; the table is RCE's if none is given. Lines "1" to "5": noisy risk;
+    nested; noise written out; in terms of R; closed form.
 
     Examples
     --------
@@ -162,14 +150,8 @@ def symmetric_proof(problem: FiniteProblem, A: Any = -4.0, table: Array | None =
 class SymmetricConclusion:
     """What the first half concludes: ``left == right <= 0`` for every f when η < 1 − 1/K.
 
-    Attributes
-    ----------
-    f_star : int
-        Index of f*, the (first) minimiser of R.
-    slope : float or Fraction
-        1 − ηK/(K−1).
-    left, right : ndarray (n_f,)
-        R^η(f*) − R^η(f) and (1 − ηK/(K−1)) (R(f*) − R(f)).
+    The (first) minimiser f* of R has the index `f_star`; `slope` is 1 − ηK/(K−1), `left` and `right`, (n_f,),
+    are R^η(f*) − R^η(f) and slope · (R(f*) − R(f)).
     """
 
     f_star: int
@@ -206,13 +188,9 @@ def asymmetric_proof(problem: FiniteProblem, A: Any = -4.0, table: Array | None 
     """Every line of Eq. 12, the second half of Theorem 1's proof (Appendix A).
 
     Lines 1 to 4 hold for any loss and any noise, also noise that depends on x; line 5 uses
-    Σ_k ℓ_rce = −(K−1)A. Arguments as `symmetric_proof`.
-
-    Returns
-    -------
-    Proof
-        Lines "1" to "6": noisy risk; nested; noise written out; ℓ(f, y) as the sum over all labels less the
-        others; that sum replaced by −(K−1)A; terms collected, Eq. 12's last line.
+    Σ_k ℓ_rce = −(K−1)A. Arguments as `symmetric_proof`. Lines "1" to "6": noisy risk; nested; noise written
+    out; ℓ(f, y) as the sum over all labels less the others; that sum replaced by −(K−1)A; terms collected,
+    Eq. 12's last line.
 
     Examples
     --------
@@ -277,15 +255,12 @@ class Equation13:
     ----------
     f_star, f_star_eta : int
         Their indices.
-    weights : ndarray (n_x, K, K)
-        1 − η_y − η_yk at [x, y, k]; 0 at k = y, which the sum leaves out.
+    weights, terms : ndarray (n_x, K, K)
+        At [x, y, k], 1 − η_y − η_yk, or 0 at k = y, which the sum leaves out; P(x, y) · weight · (ℓ* − ℓ^η*).
     rce_star, rce_eta : ndarray (n_x, K)
         ℓ_rce(f*(x), k) and ℓ_rce(f*_η(x), k).
-    terms : ndarray (n_x, K, K)
-        P(x, y) · weight · (ℓ* − ℓ^η*) at [x, y, k].
     left, risk_difference : float or Fraction
-        Their sum, the left side of Eq. 13, and R^η(f*_η) − R^η(f*), which Eq. 12 says is the same number;
-        never positive.
+        The sum of the terms, Eq. 13's left side, and R^η(f*_η) − R^η(f*), by Eq. 12 the same; never positive.
     """
 
     f_star: int

@@ -28,44 +28,12 @@ Extreme logits
     :math:`p_y` underflows to 0 or rounds to 1.
 """
 
-from sce_lib.losses.functional.baselines import (
-    backward_correction,
-    bootstrap,
-    forward_correction,
-    generalized_cross_entropy,
-    label_smoothing,
-    smooth_target,
-)
-from sce_lib.losses.functional.later import (
-    asymmetric_generalized_cross_entropy,
-    jensen_shannon,
-    normalized_cross_entropy,
-    partially_huberised_cross_entropy,
-    taylor_cross_entropy,
-)
-from sce_lib.losses.functional.symmetric import (
-    PAPER_LOG_ZERO,
-    cross_entropy,
-    mean_absolute_error,
-    reverse_cross_entropy,
-    symmetric_cross_entropy,
-)
+from sce_lib.losses.functional import baselines, later, symmetric
+from sce_lib.losses.functional.baselines import *  # noqa: F403
+from sce_lib.losses.functional.later import *  # noqa: F403
+from sce_lib.losses.functional.symmetric import *  # noqa: F403
 
-__all__ = [
-    "PAPER_LOG_ZERO",
-    "asymmetric_generalized_cross_entropy",
-    "backward_correction",
-    "bootstrap",
-    "cross_entropy",
-    "forward_correction",
-    "generalized_cross_entropy",
-    "jensen_shannon",
-    "label_smoothing",
-    "mean_absolute_error",
-    "normalized_cross_entropy",
-    "partially_huberised_cross_entropy",
-    "reverse_cross_entropy",
-    "smooth_target",
-    "symmetric_cross_entropy",
-    "taylor_cross_entropy",
-]
+__all__ = []
+__all__ += baselines.__all__
+__all__ += later.__all__
+__all__ += symmetric.__all__

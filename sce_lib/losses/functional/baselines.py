@@ -7,15 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sce_lib.losses.functional.inputs import (
-    check_unit_interval,
-    checked,
-    class_dimension,
-    expectation_over_labels,
-    is_soft,
-    negative_log_likelihood,
-    one_hot_like,
-)
+from sce_lib.losses.functional import inputs
+
+__all__ = ["backward_correction", "bootstrap", "forward_correction", "generalized_cross_entropy"]
+__all__ += ["label_smoothing", "smooth_target"]
 
 # How far a row's sum may be from 1; that of `sce_lib.noise`, which a test holds to.
 ROW_SUM_TOLERANCE = 1e-6
@@ -51,7 +46,7 @@ def generalized_cross_entropy(
     def loss(nll: Tensor) -> Tensor:
         return -torch.expm1(-q * (nll if largest is None else nll.clamp(max=largest))) / q
 
-    return expectation_over_labels(loss, logits, target)
+    return inputs.expectation_over_labels(loss, logits, target)
 
 
 def label_smoothing(logits: Tensor, target: Tensor, epsilon: float = 0.1) -> Tensor:
@@ -70,29 +65,24 @@ def label_smoothing(logits: Tensor, target: Tensor, epsilon: float = 0.1) -> Ten
     >>> label_smoothing(torch.tensor([[2.0, 0.0]]), torch.tensor([0]), epsilon=0.5)
     tensor([0.6269])
     """
-    check_unit_interval(epsilon=epsilon)
-    return negative_log_likelihood(*checked(logits, target), label_smoothing=epsilon)
+    inputs.check_unit_interval(epsilon=epsilon)
+    return inputs.negative_log_likelihood(*inputs.checked(logits, target), label_smoothing=epsilon)
 
 
 def smooth_target(logits: Tensor, target: Tensor, epsilon: float = 0.1) -> Tensor:
     r"""Smooth a target for any loss to use: :math:`(1 - \epsilon)\,q + \epsilon/K`, shaped like the logits.
 
-    Parameters
-    ----------
-    logits, target : Tensor
-        See :mod:`sce_lib.losses.functional`; of the logits only shape, dtype and device matter.
-    epsilon : float
-        The share of the uniform distribution, in [0, 1].
+    Of the logits only shape, dtype and device matter; ``epsilon`` is as for :func:`label_smoothing`.
 
     Examples
     --------
     >>> smooth_target(torch.zeros(1, 4), torch.tensor([2]), epsilon=0.4)
     tensor([[0.1000, 0.1000, 0.7000, 0.1000]])
     """
-    check_unit_interval(epsilon=epsilon)
-    logits, target = checked(logits, target)
-    probabilities = target if is_soft(target) else one_hot_like(logits, target)
-    return (1 - epsilon) * probabilities + epsilon / logits.shape[class_dimension(logits)]
+    inputs.check_unit_interval(epsilon=epsilon)
+    logits, target = inputs.checked(logits, target)
+    probabilities = target if inputs.is_soft(target) else inputs.one_hot_like(logits, target)
+    return (1 - epsilon) * probabilities + epsilon / logits.shape[inputs.class_dimension(logits)]
 
 
 def bootstrap(
@@ -108,8 +98,7 @@ def bootstrap(
     beta : float, optional
         Share of the given label, in [0, 1]. The authors' values are the default: 0.95 soft, 0.8 hard.
     hard : bool
-        Whether the network's opinion is its most probable class; of classes that tie, torch's ``max`` picks
-        one.
+        Whether the network's opinion is its most probable class; of a tie, what torch's ``max`` picks.
     detach : bool
         Whether :math:`\hat q` is held constant in the gradient. By default it is not, which makes the soft
         form cross entropy with minimum entropy regularization. The hard form is the same either way.
@@ -120,15 +109,15 @@ def bootstrap(
     tensor([1.7269])
     """
     beta = check_bootstrap(beta, hard)
-    logits, target = checked(logits, target)
-    dim = class_dimension(logits)
+    logits, target = inputs.checked(logits, target)
+    dim = inputs.class_dimension(logits)
     log_p = logits.log_softmax(dim)
     if hard:
         own = -log_p.max(dim).values
     else:
         p = log_p.exp()
         own = -((p.detach() if detach else p) * log_p).sum(dim)
-    return beta * negative_log_likelihood(logits, target) + (1 - beta) * own
+    return beta * inputs.negative_log_likelihood(logits, target) + (1 - beta) * own
 
 
 def forward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
@@ -153,16 +142,16 @@ def forward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
     >>> forward_correction(torch.zeros(1, 2), torch.tensor([0]), T).exp()
     tensor([1.6667])
     """
-    logits, target = checked(logits, target)
-    dim = class_dimension(logits)
+    logits, target = inputs.checked(logits, target)
+    dim = inputs.class_dimension(logits)
     log_p = logits.log_softmax(dim)
-    log_T = _log_transitions(_matrix_like(T, logits))
-    if not is_soft(target):
+    T = _matrix_like(T, logits)
+    log_T = torch.where((T == 0).all(0), torch.finfo(T.dtype).tiny, T).log()
+    if not inputs.is_soft(target):
         columns = F.embedding(target, log_T.T).movedim(-1, dim)
         return -(log_p + columns).logsumexp(dim)
     log_T = log_T.reshape(log_T.shape + (1,) * (logits.ndim - dim - 1))
-    log_noisy = (log_p.unsqueeze(dim + 1) + log_T).logsumexp(dim)
-    return -(target * log_noisy).sum(dim)
+    return -(target * (log_p.unsqueeze(dim + 1) + log_T).logsumexp(dim)).sum(dim)
 
 
 def backward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
@@ -174,9 +163,8 @@ def backward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
     Parameters
     ----------
     T : Tensor or array
-        Transition matrix, shape ``(K, K)``, ``T[i, j]`` the probability of label j where class i is true;
-        it must be invertible. It is inverted at every call; :class:`sce_lib.losses.BackwardCorrection` does
-        so once.
+        As for :func:`forward_correction`, and invertible; inverted at every call, which
+        :class:`sce_lib.losses.BackwardCorrection` does once.
 
     Examples
     --------
@@ -186,16 +174,16 @@ def backward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
     >>> 0.8 * noisy[0] + 0.2 * noisy[1]  # cross entropy at the clean label 0
     tensor([0.1269])
     """
-    inverse = torch.linalg.inv(torch.as_tensor(T, dtype=torch.float64))
-    return cross_entropy_with_rows(logits, target, inverse)
+    rows = torch.linalg.inv(torch.as_tensor(T, dtype=torch.float64))
+    return cross_entropy_with_rows(logits, target, rows)
 
 
 def cross_entropy_with_rows(logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
     """Cross entropy after each label y has been replaced by the weights ``rows[y]``, shape ``(K, K)``."""
-    logits, target = checked(logits, target)
-    dim = class_dimension(logits)
+    logits, target = inputs.checked(logits, target)
+    dim = inputs.class_dimension(logits)
     rows = _matrix_like(rows, logits)
-    if is_soft(target):
+    if inputs.is_soft(target):
         # The entries of an inverse cancel each other: no half precision here.
         with torch.autocast(logits.device.type, enabled=False):
             weights = target.movedim(dim, -1) @ rows
@@ -208,19 +196,12 @@ def check_bootstrap(beta: float | None, hard: bool) -> float:
     """Refuse a share out of range; fill in the authors' where none is given."""
     if beta is None:
         return 0.8 if hard else 0.95
-    check_unit_interval(beta=beta)
+    inputs.check_unit_interval(beta=beta)
     return beta
 
 
 def check_transitions(T: Any, invertible: bool = False) -> Tensor:
-    """Return a transition matrix as float64 after a look at its values, which the functions do not take.
-
-    Raises
-    ------
-    ValueError
-        If it is not square, has entries outside of [0, 1] or rows that do not sum to 1, or is singular
-        where it must be invertible.
-    """
+    """Return a transition matrix as float64 after a look at its values, which the functions do not take."""
     T = torch.as_tensor(T, dtype=torch.float64)
     if T.ndim != 2 or T.shape[0] != T.shape[1]:
         raise ValueError(f"a transition matrix has the shape (K, K), got {tuple(T.shape)}")
@@ -229,9 +210,9 @@ def check_transitions(T: Any, invertible: bool = False) -> Tensor:
     sums = T.sum(1)
     if (sums - 1).abs().max() > ROW_SUM_TOLERANCE:
         row = int((sums - 1).abs().argmax())
+        meaning = "T[i, j] is the probability of label j where class i is true"
         raise ValueError(
-            f"row {row} of the transition matrix sums to {sums[row]:.6g} and not to 1; T[i, j] is the "
-            f"probability of label j where class i is true"
+            f"row {row} of the transition matrix sums to {sums[row]:.6g} and not to 1; {meaning}"
         )
     if invertible and torch.linalg.matrix_rank(T, rtol=1e-6) < len(T):
         raise ValueError(
@@ -242,16 +223,9 @@ def check_transitions(T: Any, invertible: bool = False) -> Tensor:
 
 
 def _matrix_like(T: Any, logits: Tensor) -> Tensor:
-    num_classes = logits.shape[class_dimension(logits)]
+    classes = logits.shape[inputs.class_dimension(logits)]
     T = torch.as_tensor(T, dtype=logits.dtype, device=logits.device)
-    if T.shape != (num_classes, num_classes):
-        raise ValueError(
-            f"logits of {num_classes} classes need a transition matrix of shape "
-            f"{(num_classes, num_classes)}, got {tuple(T.shape)}"
-        )
+    if T.shape != (classes, classes):
+        wanted = f"a transition matrix of shape {(classes, classes)}, got {tuple(T.shape)}"
+        raise ValueError(f"logits of {classes} classes need {wanted}")
     return T
-
-
-def _log_transitions(T: Tensor) -> Tensor:
-    impossible = (T == 0).all(0)
-    return torch.where(impossible, torch.finfo(T.dtype).tiny, T).log()

@@ -13,13 +13,7 @@ _NO_LABEL = -(2**63)
 
 
 def class_dimension(logits: Tensor) -> int:
-    """Return the dimension that runs over the classes: 1, or 0 for the logits of a single sample.
-
-    Examples
-    --------
-    >>> class_dimension(torch.zeros(8, 10, 32, 32)), class_dimension(torch.zeros(10))
-    (1, 0)
-    """
+    """Return the dimension that runs over the classes: 1, or 0 for the logits of a single sample."""
     return 0 if logits.ndim == 1 else 1
 
 
@@ -29,15 +23,7 @@ def is_soft(target: Tensor) -> bool:
 
 
 def checked(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Refuse shapes and dtypes that no loss can use, lift half precision to float32.
-
-    Raises
-    ------
-    TypeError
-        If the logits are not floating point, or the target is neither int64 nor floating point.
-    ValueError
-        If the target's shape does not belong to the logits'.
-    """
+    """Refuse shapes and dtypes that no loss can use, lift half precision to float32."""
     if not logits.is_floating_point():
         raise TypeError(f"logits must be floating point, got {logits.dtype}")
     if logits.ndim == 0:
@@ -46,10 +32,10 @@ def checked(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         logits = logits.float()
     if is_soft(target):
         if target.shape != logits.shape:
+            shapes = f"{tuple(logits.shape)}; got {tuple(target.shape)}"
             raise ValueError(
-                f"a floating-point target holds class probabilities, shaped like the logits "
-                f"{tuple(logits.shape)}; got {tuple(target.shape)}. Class indices must be int64: "
-                f"target.long()"
+                f"a floating-point target holds class probabilities, shaped like the logits {shapes}. "
+                f"Class indices must be int64: target.long()"
             )
         return logits, target.to(logits.dtype)
     if target.dtype != torch.int64:
@@ -60,10 +46,8 @@ def checked(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     dim = class_dimension(logits)
     expected = logits.shape[:dim] + logits.shape[dim + 1 :]
     if target.shape != expected:
-        raise ValueError(
-            f"class indices for logits of shape {tuple(logits.shape)} must have the shape {tuple(expected)}, "
-            f"got {tuple(target.shape)}"
-        )
+        shapes = f"{tuple(logits.shape)} must have the shape {tuple(expected)}, got {tuple(target.shape)}"
+        raise ValueError(f"class indices for logits of shape {shapes}")
     return logits, target
 
 
@@ -75,13 +59,7 @@ def negative_log_likelihood(logits: Tensor, target: Tensor, label_smoothing: flo
 
 
 def expectation_over_labels(loss: Callable[[Tensor], Tensor], logits: Tensor, target: Tensor) -> Tensor:
-    r"""Evaluate a loss that is a function of :math:`-\log p_y`, or its mean under the target's probabilities.
-
-    Parameters
-    ----------
-    loss : callable
-        Elementwise, from :math:`-\log p_y` to the loss of label y.
-    """
+    """Evaluate a loss that is an elementwise function of ``-log p_y``, or its mean under the target."""
     logits, target = checked(logits, target)
     if not is_soft(target):
         return loss(negative_log_likelihood(logits, target))

@@ -5,13 +5,10 @@ import math
 import torch
 from torch import Tensor
 
-from sce_lib.losses.functional.inputs import (
-    checked,
-    class_dimension,
-    expectation_over_labels,
-    is_soft,
-    negative_log_likelihood,
-)
+from sce_lib.losses.functional import inputs
+
+__all__ = ["asymmetric_generalized_cross_entropy", "jensen_shannon", "normalized_cross_entropy"]
+__all__ += ["partially_huberised_cross_entropy", "taylor_cross_entropy"]
 
 
 def normalized_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
@@ -25,16 +22,15 @@ def normalized_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     >>> normalized_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]))
     tensor([0.2500, 0.2500])
     """
-    logits, target = checked(logits, target)
-    dim = class_dimension(logits)
-    return negative_log_likelihood(logits, target) / -logits.log_softmax(dim).sum(dim)
+    logits, target = inputs.checked(logits, target)
+    dim = inputs.class_dimension(logits)
+    return inputs.negative_log_likelihood(logits, target) / -logits.log_softmax(dim).sum(dim)
 
 
 def taylor_cross_entropy(logits: Tensor, target: Tensor, t: int = 2) -> Tensor:
     r"""Taylor cross entropy, :math:`\sum_{i=1}^{t} (1 - p_y)^i / i` (Feng et al., IJCAI 2020).
 
-    It goes from :math:`1 - p_y` (``t = 1``), half the mean absolute error, to cross entropy (:math:`t \to
-    \infty`).
+    From :math:`1 - p_y` (``t = 1``), half the mean absolute error, to cross entropy (:math:`t \to \infty`).
 
     Parameters
     ----------
@@ -56,7 +52,7 @@ def taylor_cross_entropy(logits: Tensor, target: Tensor, t: int = 2) -> Tensor:
             total = error * (1 / i + total)
         return total
 
-    return expectation_over_labels(loss, logits, target)
+    return inputs.expectation_over_labels(loss, logits, target)
 
 
 def partially_huberised_cross_entropy(logits: Tensor, target: Tensor, tau: float = 10.0) -> Tensor:
@@ -81,10 +77,9 @@ def partially_huberised_cross_entropy(logits: Tensor, target: Tensor, tau: float
     threshold = math.log(tau)
 
     def loss(nll: Tensor) -> Tensor:
-        beyond = (nll - threshold).relu()
-        return nll.clamp(max=threshold) - torch.expm1(-beyond)
+        return nll.clamp(max=threshold) - torch.expm1(-(nll - threshold).relu())
 
-    return expectation_over_labels(loss, logits, target)
+    return inputs.expectation_over_labels(loss, logits, target)
 
 
 def asymmetric_generalized_cross_entropy(
@@ -117,7 +112,7 @@ def asymmetric_generalized_cross_entropy(
         log_ratio = torch.logaddexp(nll.new_full((), log_a), -nll) - math.log1p(a)
         return -((a + 1) ** q) * torch.expm1(q * log_ratio) / q
 
-    return expectation_over_labels(loss, logits, target)
+    return inputs.expectation_over_labels(loss, logits, target)
 
 
 def jensen_shannon(logits: Tensor, target: Tensor, pi: float = 0.5) -> Tensor:
@@ -125,17 +120,13 @@ def jensen_shannon(logits: Tensor, target: Tensor, pi: float = 0.5) -> Tensor:
 
     :math:`[H(m) - \pi H(q) - (1-\pi) H(p)] / Z` with :math:`m = \pi q + (1-\pi)\,p`, entropy :math:`H` and
     the scale :math:`Z = -(1-\pi)\log(1-\pi)`. It goes from cross entropy (:math:`\pi \to 0`) to :math:`1 -
-    p_y` (:math:`\pi \to 1`, very slowly), half the mean absolute error.
+    p_y` (:math:`\pi \to 1`, very slowly), half the mean absolute error. ``0 log 0`` counts as 0.
 
     Parameters
     ----------
     pi : float
         The target's share, strictly between 0 and 1. Towards 0 the difference of entropies loses digits in
         proportion to ``1/pi``; the published values are 0.1 and more.
-
-    Notes
-    -----
-    ``0 log 0`` counts as 0, in the target and in the prediction.
 
     Examples
     --------
@@ -144,19 +135,18 @@ def jensen_shannon(logits: Tensor, target: Tensor, pi: float = 0.5) -> Tensor:
     """
     if not 0 < pi < 1:
         raise ValueError(f"pi must lie strictly between 0 and 1, got pi={pi!r}")
-    logits, target = checked(logits, target)
+    logits, target = inputs.checked(logits, target)
     log_rest = math.log1p(-pi)
     scale = -(1 - pi) * log_rest
-    if is_soft(target):
-        dim = class_dimension(logits)
+    if inputs.is_soft(target):
+        dim = inputs.class_dimension(logits)
         log_p = logits.log_softmax(dim)
         log_m = torch.logaddexp(target.log() + math.log(pi), log_p + log_rest)
-        mixed = -(log_m.exp() * log_m).sum(dim)
-        own = -(log_p.exp() * log_p).sum(dim)
+        mixed, own = (-(log.exp() * log).sum(dim) for log in (log_m, log_p))
         given = -torch.xlogy(target, target).sum(dim)
         return (mixed - pi * given - (1 - pi) * own) / scale
     # All classes but the label contribute the same multiple of their probability, together that of 1 - p.
-    nll = negative_log_likelihood(logits, target)
+    nll = inputs.negative_log_likelihood(logits, target)
     error = -torch.expm1(-nll)
     log_m = torch.log1p(-(1 - pi) * error)
     at_label = -log_m.exp() * log_m - (1 - pi) * (-nll).exp() * nll

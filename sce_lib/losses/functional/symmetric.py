@@ -5,13 +5,10 @@ import math
 import torch
 from torch import Tensor
 
-from sce_lib.losses.functional.inputs import (
-    check_at_least_zero,
-    checked,
-    class_dimension,
-    is_soft,
-    negative_log_likelihood,
-)
+from sce_lib.losses.functional import inputs
+
+__all__ = ["PAPER_LOG_ZERO", "cross_entropy", "mean_absolute_error", "reverse_cross_entropy"]
+__all__ += ["symmetric_cross_entropy"]
 
 PAPER_LOG_ZERO = -4.0
 """The paper's ``log 0 := A`` for its comparison with other methods (§5.2)."""
@@ -25,7 +22,7 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     >>> cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]))
     tensor([1.3863, 1.3863])
     """
-    return negative_log_likelihood(*checked(logits, target))
+    return inputs.negative_log_likelihood(*inputs.checked(logits, target))
 
 
 def reverse_cross_entropy(logits: Tensor, target: Tensor, *, A: float = PAPER_LOG_ZERO) -> Tensor:
@@ -52,7 +49,7 @@ def reverse_cross_entropy(logits: Tensor, target: Tensor, *, A: float = PAPER_LO
     tensor([3., 3.])
     """
     check_log_zero(A)
-    return _reverse_cross_entropy(*checked(logits, target), A)
+    return _reverse_cross_entropy(*inputs.checked(logits, target), A)
 
 
 def symmetric_cross_entropy(
@@ -75,11 +72,11 @@ def symmetric_cross_entropy(
     >>> symmetric_cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]), alpha=0.1, beta=1.0, A=-4)
     tensor([3.1386, 3.1386])
     """
-    check_at_least_zero(alpha=alpha, beta=beta)
+    inputs.check_at_least_zero(alpha=alpha, beta=beta)
     check_log_zero(A)
-    logits, target = checked(logits, target)
-    nll = negative_log_likelihood(logits, target)
-    if is_soft(target):
+    logits, target = inputs.checked(logits, target)
+    nll = inputs.negative_log_likelihood(logits, target)
+    if inputs.is_soft(target):
         return alpha * nll + beta * _reverse_cross_entropy(logits, target, A)
     return torch.add((beta * A) * torch.expm1(-nll), nll, alpha=alpha)
 
@@ -88,44 +85,31 @@ def mean_absolute_error(logits: Tensor, target: Tensor) -> Tensor:
     r"""Mean absolute error, :math:`\ell_{mae} = \sum_k |p_k - q_k|` (§4.3).
 
     It lies between 0 and 2. A class index gives :math:`2\,(1 - p_y)`, which is reverse cross entropy with ``A
-    = -2``; with probabilities the two differ.
-
-    Notes
-    -----
-    Where :math:`p_k = q_k` the subgradient 0 is taken.
+    = -2``; with probabilities the two differ. Where :math:`p_k = q_k` the subgradient 0 is taken.
 
     Examples
     --------
     >>> mean_absolute_error(torch.zeros(2, 4), torch.tensor([0, 3]))
     tensor([1.5000, 1.5000])
     """
-    logits, target = checked(logits, target)
-    if is_soft(target):
-        dim = class_dimension(logits)
+    logits, target = inputs.checked(logits, target)
+    if inputs.is_soft(target):
+        dim = inputs.class_dimension(logits)
         return (logits.softmax(dim) - target).abs().sum(dim)
-    return 2 * _one_minus_p(negative_log_likelihood(logits, target))
+    return -2 * torch.expm1(-inputs.negative_log_likelihood(logits, target))
 
 
 def check_log_zero(A: float) -> None:
     """Refuse an ``A`` that cannot stand for ``log 0``."""
     if not -math.inf < A < 0:
-        raise ValueError(
-            f"A stands for log 0 and must be finite and below 0, got A={A!r}; the paper uses -4 and -6"
-        )
-
-
-def _one_minus_p(nll: Tensor) -> Tensor:
-    return -torch.expm1(-nll)
+        usual = "the paper uses -4 and -6"
+        raise ValueError(f"A stands for log 0 and must be finite and below 0, got A={A!r}; {usual}")
 
 
 def _reverse_cross_entropy(logits: Tensor, target: Tensor, A: float) -> Tensor:
-    if is_soft(target):
-        dim = class_dimension(logits)
-        return -(logits.softmax(dim) * _floored_log(target, A)).sum(dim)
-    return -A * _one_minus_p(negative_log_likelihood(logits, target))
-
-
-def _floored_log(probabilities: Tensor, A: float) -> Tensor:
-    """``max(log q, A)``; the inner ``where`` keeps the gradient at 0 from being 0 times infinity."""
-    positive = probabilities > 0
-    return torch.where(positive, torch.where(positive, probabilities, 1.0).log(), A).clamp(min=A)
+    if not inputs.is_soft(target):
+        return A * torch.expm1(-inputs.negative_log_likelihood(logits, target))
+    dim, positive = inputs.class_dimension(logits), target > 0
+    # The inner `where` keeps the gradient at 0 from being 0 times infinity.
+    log_q = torch.where(positive, torch.where(positive, target, 1.0).log(), A).clamp(min=A)
+    return -(logits.softmax(dim) * log_q).sum(dim)

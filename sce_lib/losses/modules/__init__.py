@@ -6,45 +6,16 @@ the hyperparameters are. What is added is what ``torch.nn.CrossEntropyLoss`` add
 of range are refused at construction (``ValueError``).
 """
 
-from sce_lib.losses.modules.base import Loss
-from sce_lib.losses.modules.baselines import (
-    BackwardCorrection,
-    Bootstrap,
-    ForwardCorrection,
-    GeneralizedCrossEntropy,
-    LabelSmoothing,
-)
-from sce_lib.losses.modules.composite import SmoothedTargets, Sum
-from sce_lib.losses.modules.later import (
-    AsymmetricGeneralizedCrossEntropy,
-    JensenShannon,
-    NormalizedCrossEntropy,
-    PartiallyHuberisedCrossEntropy,
-    TaylorCrossEntropy,
-)
-from sce_lib.losses.modules.symmetric import (
-    CrossEntropy,
-    MeanAbsoluteError,
-    ReverseCrossEntropy,
-    SymmetricCrossEntropy,
-)
+from sce_lib.losses.modules import base, baselines, composite, later, symmetric
+from sce_lib.losses.modules.base import *  # noqa: F403
+from sce_lib.losses.modules.baselines import *  # noqa: F403
+from sce_lib.losses.modules.composite import *  # noqa: F403
+from sce_lib.losses.modules.later import *  # noqa: F403
+from sce_lib.losses.modules.symmetric import *  # noqa: F403
 
-__all__ = [
-    "AsymmetricGeneralizedCrossEntropy",
-    "BackwardCorrection",
-    "Bootstrap",
-    "CrossEntropy",
-    "ForwardCorrection",
-    "GeneralizedCrossEntropy",
-    "JensenShannon",
-    "LabelSmoothing",
-    "Loss",
-    "MeanAbsoluteError",
-    "NormalizedCrossEntropy",
-    "PartiallyHuberisedCrossEntropy",
-    "ReverseCrossEntropy",
-    "SmoothedTargets",
-    "Sum",
-    "SymmetricCrossEntropy",
-    "TaylorCrossEntropy",
-]
+__all__ = []
+__all__ += base.__all__
+__all__ += baselines.__all__
+__all__ += composite.__all__
+__all__ += later.__all__
+__all__ += symmetric.__all__

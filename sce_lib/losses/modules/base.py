@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from sce_lib.losses.functional.inputs import class_dimension, is_soft
 
+__all__ = ["Loss"]
+
 Reduction = Literal["mean", "sum", "none"]
 
 
@@ -23,8 +25,7 @@ class Aggregation(TypedDict, total=False):
 class Loss(nn.Module):
     r"""Base of all losses; a subclass provides :meth:`per_sample`.
 
-    Logits and targets are those of :mod:`sce_lib.losses.functional`: logits ``(N, K)`` or ``(N, K, d1,
-    ...)``, targets as class indices (int64) or as probabilities shaped like the logits.
+    Logits and targets are those of :mod:`sce_lib.losses.functional`.
 
     Parameters
     ----------
@@ -38,11 +39,6 @@ class Loss(nn.Module):
         ``"none"`` returns the per-sample losses, ``"sum"`` adds them up. ``"mean"`` divides the sum by the
         total weight of the samples that count (class indices) or by the number of samples (probabilities).
         The mean of no samples is NaN, as in torch.
-
-    Raises
-    ------
-    ValueError
-        For an unknown reduction, or a ``weight`` that is not one-dimensional or does not fit the logits.
 
     Notes
     -----
@@ -63,6 +59,7 @@ class Loss(nn.Module):
     """
 
     weight: Tensor | None
+    _names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, *, weight: Tensor | None = None, ignore_index: int = -100, reduction: Reduction = "mean"
@@ -82,7 +79,7 @@ class Loss(nn.Module):
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return the loss's own hyperparameters by name."""
-        return {}
+        return {name: getattr(self, name) for name in self._names}
 
     def extra_repr(self) -> str:
         """Hyperparameters, for ``repr``."""
@@ -96,8 +93,7 @@ class Loss(nn.Module):
         counted = target != self.ignore_index
         target = target * counted  # an ignored label becomes class 0; its loss is dropped below
         losses = self.per_sample(logits, target)
-        weight = self.weight
-        if weight is not None:
+        if (weight := self.weight) is not None:
             factors = self._factors(weight, logits, losses).gather(0, target.flatten()).view_as(target)
             losses = factors * losses
         losses = torch.where(counted, losses, 0.0)
@@ -108,9 +104,8 @@ class Loss(nn.Module):
 
     def _of_probabilities(self, logits: Tensor, target: Tensor) -> Tensor:
         if self.ignore_index >= 0:
-            raise ValueError(
-                f"ignore_index={self.ignore_index} names a class index, but the target holds probabilities"
-            )
+            given = f"ignore_index={self.ignore_index} names a class index"
+            raise ValueError(f"{given}, but the target holds probabilities")
         losses = self.per_sample(logits, target)
         if self.weight is not None:
             classes_last = target.to(losses.dtype).movedim(class_dimension(logits), -1)
@@ -134,7 +129,6 @@ class OfFormula(Loss):
     """
 
     _formula: ClassVar[Callable[..., Tensor]]
-    _names: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -146,10 +140,6 @@ class OfFormula(Loss):
         self._formula(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64), **hyperparameters)
         for name in self._names:
             setattr(self, name, hyperparameters[name])
-
-    def hyperparameters(self) -> dict[str, Any]:
-        """Return the loss's own hyperparameters by name."""
-        return {name: getattr(self, name) for name in self._names}
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Loss of each sample, ``(N, d1, ...)``."""

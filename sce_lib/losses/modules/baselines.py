@@ -9,6 +9,9 @@ from sce_lib.losses import functional as L
 from sce_lib.losses.functional.baselines import check_bootstrap, check_transitions, cross_entropy_with_rows
 from sce_lib.losses.modules.base import Aggregation, Loss, OfFormula
 
+__all__ = ["BackwardCorrection", "Bootstrap", "ForwardCorrection", "GeneralizedCrossEntropy"]
+__all__ += ["LabelSmoothing"]
+
 
 class GeneralizedCrossEntropy(OfFormula):
     r"""Generalized cross entropy, :math:`(1 - p_y^q)/q`; `q` is in (0, 1], `truncation` in (0, 1).
@@ -82,9 +85,8 @@ class ForwardCorrection(Loss):
     Parameters
     ----------
     T : Tensor or array
-        Transition matrix, shape ``(K, K)``, ``T[i, j]`` the probability of label j where class i is true.
-        Refused (``ValueError``) if it is not square, has entries outside of [0, 1] or rows that do not sum to
-        1. Kept in float64 until it meets the logits.
+        As for :func:`~sce_lib.losses.functional.forward_correction`, but refused if it is not square, has
+        entries outside of [0, 1] or rows that do not sum to 1. Kept in float64 until it meets the logits.
 
     Examples
     --------

@@ -10,6 +10,8 @@ from sce_lib.losses import functional as L
 from sce_lib.losses.functional.inputs import check_at_least_zero, check_unit_interval
 from sce_lib.losses.modules.base import Aggregation, Loss
 
+__all__ = ["SmoothedTargets", "Sum"]
+
 
 class Sum(Loss):
     r"""Weighted sum of losses, :math:`\sum_i c_i \ell_i`.
@@ -32,6 +34,8 @@ class Sum(Loss):
     tensor(4.3863)
     """
 
+    _names = ("coefficients",)
+
     def __init__(self, terms: Iterable[tuple[float, Loss]], **aggregation: Unpack[Aggregation]) -> None:
         terms = list(terms)
         if not terms:
@@ -47,10 +51,6 @@ class Sum(Loss):
         """Loss of each sample, ``(N, d1, ...)``."""
         losses = [cast(Loss, loss).per_sample(logits, target) for loss in self.losses]
         return torch.stack([c * loss for c, loss in zip(self.coefficients, losses, strict=True)]).sum(0)
-
-    def hyperparameters(self) -> dict[str, Any]:
-        """Return the loss's own hyperparameters by name."""
-        return {"coefficients": self.coefficients}
 
 
 class SmoothedTargets(Loss):
@@ -75,6 +75,8 @@ class SmoothedTargets(Loss):
     tensor(3.8397)
     """
 
+    _names = ("epsilon",)
+
     def __init__(self, loss: Loss, epsilon: float = 0.1, **aggregation: Unpack[Aggregation]) -> None:
         super().__init__(**shared([loss], aggregation))
         check_unit_interval(epsilon=epsilon)
@@ -84,19 +86,14 @@ class SmoothedTargets(Loss):
         """Loss of each sample, ``(N, d1, ...)``."""
         return self.loss.per_sample(logits, L.smooth_target(logits, target, self.epsilon))
 
-    def hyperparameters(self) -> dict[str, Any]:
-        """Return the loss's own hyperparameters by name."""
-        return {"epsilon": self.epsilon}
-
 
 def shared(losses: Sequence[Loss], given: Aggregation) -> Aggregation:
     """Complete the aggregation that was given by what the losses agree on, or say on what they do not."""
     for name in Aggregation.__annotations__:
         values = [getattr(loss, name) for loss in losses]
         if name not in given and not all(_equal(values[0], value) for value in values):
-            raise ValueError(
-                f"the losses of a sum disagree on {name}, {values}: give {name} to the sum instead"
-            )
+            advice = f"give {name} to the sum instead"
+            raise ValueError(f"the losses of a sum disagree on {name}, {values}: {advice}")
     own = {name: getattr(losses[0], name) for name in Aggregation.__annotations__}
     return cast(Aggregation, own | given)
 

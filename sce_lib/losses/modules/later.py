@@ -5,6 +5,9 @@ from typing import Unpack
 from sce_lib.losses import functional as L
 from sce_lib.losses.modules.base import Aggregation, OfFormula
 
+__all__ = ["AsymmetricGeneralizedCrossEntropy", "JensenShannon", "NormalizedCrossEntropy"]
+__all__ += ["PartiallyHuberisedCrossEntropy", "TaylorCrossEntropy"]
+
 
 class NormalizedCrossEntropy(OfFormula):
     r"""Normalized cross entropy, NCE, :math:`\log p_y / \sum_k \log p_k`.

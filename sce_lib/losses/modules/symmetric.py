@@ -5,6 +5,8 @@ from typing import Unpack
 from sce_lib.losses import functional as L
 from sce_lib.losses.modules.base import Aggregation, OfFormula
 
+__all__ = ["CrossEntropy", "MeanAbsoluteError", "ReverseCrossEntropy", "SymmetricCrossEntropy"]
+
 
 class CrossEntropy(OfFormula):
     r"""Cross entropy, :math:`-\sum_k q_k \log p_k`.
