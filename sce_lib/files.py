@@ -10,6 +10,8 @@ import time
 import warnings
 from pathlib import Path
 
+from sce_lib import require_extra
+
 # The end of the name of a file that is being written.
 _PART = ".part"
 
@@ -87,6 +89,7 @@ def _folder(variable: str, in_checkout: str, kind: str, below: str = "") -> Path
         return Path(named).expanduser().resolve()
     if root := checkout():
         return root / in_checkout
+    require_extra("data", "platformdirs")
     import platformdirs  # of the extra `data`; whoever needs no folder needs none of it
 
     return Path(getattr(platformdirs, f"user_{kind}_path")(_NAME, appauthor=False)) / below

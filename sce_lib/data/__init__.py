@@ -7,7 +7,7 @@ argument that is not as described is a `TypeError` or a `ValueError`.
 
 from sce_lib import require_extra
 
-require_extra("data", "PIL", "filelock", "platformdirs", "tqdm")
+require_extra("data", "PIL", "filelock", "platformdirs", "sklearn", "tqdm")
 
 from sce_lib.data.augmentation import augment, normalise, rotate
 from sce_lib.data.cache import training_statistics

@@ -33,7 +33,7 @@ class Official(NamedTuple):
         """The torchvision class; a `DatasetError` if torchvision is not installed or does not fit torch."""
         try:
             import torchvision
-        except (ImportError, RuntimeError) as error:
+        except (ImportError, RuntimeError, AttributeError, OSError) as error:  # as a misfit's import ends
             raise DatasetError(
                 f"{self.torchvision_name} is read and downloaded by torchvision, which cannot be imported "
                 f"here ({error}): pip install 'sce-lib[data]', in the version that belongs to this torch. "

@@ -134,7 +134,7 @@ def resnet50(
         raise ValueError(f"pretrained weights are for 3 channels at width 1, not {given}")
     try:
         from sce_lib.models.torchvision_resnet import ResNet50, imagenet_weights, load_backbone
-    except (ImportError, RuntimeError) as error:
+    except (ImportError, RuntimeError, AttributeError, OSError) as error:  # as a misfit's import ends
         install = "pip install 'sce-lib[data]', in the version that belongs to this torch"
         why = f"which cannot be imported here ({error}): {install}"
         raise ImportError(f"resnet50 is torchvision's, {why}") from error
