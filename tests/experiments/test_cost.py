@@ -39,13 +39,13 @@ def test_sizes_are_those_of_the_data(dataset):
     )
 
 
-# In smoke, looking at the test set outweighs training.
 def test_sizes_are_those_that_the_presets_go_by():
     assert {name: SIZES[name].train for name in DATASETS} == {
         name: row["train_size"] for name, row in DATASETS.items()
     }
 
 
+# In smoke, looking at the test set outweighs training.
 @pytest.mark.parametrize("profile", ["laptop", "full"])
 def test_a_run_grows_with_its_epochs_and_images(profile):
     config = RunConfig.preset("cifar10", "ce", profile=profile)
