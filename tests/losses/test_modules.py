@@ -252,3 +252,14 @@ def test_one_tolerance_for_transition_matrices(kind, off, taken):
     for take in (kind, noise.check_matrix):
         with contextlib.nullcontext() if taken else pytest.raises(ValueError, match="row 0"):
             take(matrix)
+
+
+def test_a_subclass_with_a_signature_of_its_own_keeps_what_it_was_given():
+    class Fixed(losses.SymmetricCrossEntropy):
+        def __init__(self):
+            super().__init__(alpha=0.5, beta=2.0, A=-6.0)
+
+    logits, target = torch.zeros(2, 4), torch.tensor([0, 3])
+    expected = losses.SymmetricCrossEntropy(0.5, 2.0, A=-6.0)
+    assert Fixed().hyperparameters() == expected.hyperparameters() == {"alpha": 0.5, "beta": 2.0, "A": -6.0}
+    assert_close(Fixed()(logits, target), expected(logits, target))

@@ -246,7 +246,9 @@ class Run:
 
 def _git_commit() -> str | None:
     """Return the commit of the checkout that this package lies in; None where it lies in none."""
-    command = ["git", "-C", str(checkout()), "rev-parse", "HEAD"]
+    if (folder := checkout()) is None:
+        return None
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

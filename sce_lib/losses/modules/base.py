@@ -1,6 +1,5 @@
 """What all loss modules share: from per-sample losses to what ``torch.nn.CrossEntropyLoss`` would return."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, TypedDict, get_args
 
@@ -59,7 +58,7 @@ class Loss(nn.Module):
     """
 
     weight: Tensor | None
-    _names: ClassVar[tuple[str, ...]] = ()
+    _names: tuple[str, ...] = ()  # of the hyperparameters
 
     def __init__(
         self, *, weight: Tensor | None = None, ignore_index: int = -100, reduction: Reduction = "mean"
@@ -125,21 +124,18 @@ class Loss(nn.Module):
 class OfFormula(Loss):
     """Base of the losses that are a function of :mod:`sce_lib.losses.functional`, hyperparameters held.
 
-    A subclass names the function in `_formula`, and takes hyperparameters of the same names.
+    A subclass names the function in `_formula`, and gives its hyperparameters by the function's names.
     """
 
     _formula: ClassVar[Callable[..., Tensor]]
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls._names = tuple(name for name in inspect.signature(cls).parameters if name != "aggregation")
 
     def __init__(self, hyperparameters: dict[str, Any], aggregation: Aggregation) -> None:
         super().__init__(**aggregation)
         # The function itself refuses what is out of its range, here and not in the first step of training.
         self._formula(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64), **hyperparameters)
-        for name in self._names:
-            setattr(self, name, hyperparameters[name])
+        self._names = tuple(hyperparameters)
+        for name, value in hyperparameters.items():
+            setattr(self, name, value)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Loss of each sample, ``(N, d1, ...)``."""
