@@ -1,4 +1,4 @@
-"""The application, and the commands that are no group's: runs, noise, the check of an installation."""
+"""The application, and the commands that are no group's: runs, the check of an installation."""
 
 import platform
 from pathlib import Path
@@ -11,10 +11,10 @@ from sce_lib.cli import common
 from sce_lib.cli.common import said_plainly
 from sce_lib.cli.installation import installed
 from sce_lib.cli.ledger import ledger_app
+from sce_lib.cli.noise import noise_app
 from sce_lib.cli.sweep import sweep_command
 
 app = typer.Typer(help="Symmetric cross entropy: train runs, look at the ledger.", no_args_is_help=True)
-noise_app = typer.Typer(help="Noisy labels, as a run sees them.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(noise_app, name="noise")
 app.command("sweep")(sweep_command)
@@ -62,30 +62,6 @@ def run_command(
             f"{one.run_id}: last {record.last_accuracy:.4f}, best {record.best_accuracy:.4f} "
             f"(epoch {record.best_epoch}), {record.provenance.seconds:.0f} s\n{ledger.path(one)}"
         )
-
-
-@noise_app.command("export")
-@said_plainly
-def noise_export(
-    out: Annotated[Path, typer.Argument(help="file to write: .csv or .npz")],
-    dataset: common.DatasetOption = "digits",
-    noise: common.NoiseOption = "symmetric-0.4",
-    protocol: common.ProtocolOption = "paper",
-    profile: common.ProfileOption = "full",
-    seed: Annotated[int, typer.Option(help="the run's seed")] = 0,
-) -> None:
-    """Write a run's labels, clean and noisy, to a file that others can use."""
-    import torch
-
-    from sce_lib import noise as label_noise
-    from sce_lib.experiments.config import RunConfig
-    from sce_lib.experiments.training.task import prepare
-
-    config = RunConfig.preset(dataset, "ce", noise, protocol, profile, seed=seed)  # type: ignore[arg-type]
-    task = prepare(config, torch.device("cpu"))
-    label_noise.export(task.noisy, out)
-    flipped = int(task.flipped.sum())
-    typer.echo(f"{out}: {len(task.labels)} labels, {flipped} flipped")
 
 
 @app.command("check-env")
