@@ -31,8 +31,11 @@ test: lint  ## all that should hold before a change is shared: lint, types, test
 	$(NBVAL) --nbval-lax $(filter-out $(TABLES),$(wildcard notebooks/*.ipynb))
 	$(NBVAL) --nbval $(TABLES)
 
+# The frameworks of the recipes are installed where they can be; a test without its own says what it lacks.
 test-slow: env  ## the tests that take minutes
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[test,integrations]" || \
+	  echo "the extra integrations could not be installed: tests of what it brings are skipped, each by name"
+	$(BIN)/python -m pytest -m slow -rs
 
 bench: env  ## time and memory of the losses and of training
 	$(BIN)/python -m pytest -o addopts="--strict-markers -p no:nbval" --benchmark-only tests/bench

@@ -26,7 +26,7 @@ MISFITS = (
     AttributeError("partially initialized module 'torchvision' has no attribute 'extension'"),
     OSError("undefined symbol: _ZN3c105ErrorC2E"),
 )
-EXTRAS = {"data", "experiments", "report", "book", "cluster", "test"}
+EXTRAS = {"data", "experiments", "report", "book", "integrations", "cluster", "test"}
 
 pytestmark = pytest.mark.slow
 

@@ -10,6 +10,7 @@ EXTRAS = {
     "experiments": "runs, sweeps and the ledger",
     "report": "figures, tables and verdicts",
     "book": "executing the chapters and rendering the book",
+    "integrations": "the losses in other frameworks, as the book shows them",
     "cluster": "sweeps on other machines",
     "test": "the project's own tests",
 }
