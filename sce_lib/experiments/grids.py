@@ -1,11 +1,11 @@
 """From a figure or table of the paper to the runs that it needs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
 from sce_lib.experiments.config import RunConfig
-from sce_lib.experiments.config.factors import FACTORS, change
+from sce_lib.experiments.config.factors import FACTORS, Changes, change, changed
 from sce_lib.experiments.config.parts import SL, Part, Profile, Protocol, Section
 from sce_lib.experiments.config.presets import PAPER_SECTIONS, RELEASED_A
 from sce_lib.noise.cifar10n import CIFAR10N
@@ -67,14 +67,28 @@ class Block:
         As `RunConfig.preset` takes them.
     protocol : str, optional
         Of these cells, where it is not the one that is asked for.
-    factor : str, optional
-        A key of `FACTORS` to change in each cell; cells of which it says nothing are left out.
+    factors : tuple of str
+        Keys of `FACTORS` to change in each cell; cells of which one says nothing are left out.
+    changes : callable, optional
+        What else is set otherwise, from a run to its changed fields: scale, precision.
     """
 
     section: Section
     cells: list[Cell]
     protocol: Protocol | None = None
-    factor: str | None = None
+    factors: tuple[str, ...] = ()
+    changes: Callable[[RunConfig], Changes] | None = None
+
+
+def _of_capacity(run: RunConfig) -> Changes:
+    """Return twice the width and four times the epochs: weights an image as in the paper, at `laptop`."""
+    sgd = run.optimisation
+    longer = {"epochs": 4 * sgd.epochs, "milestones": tuple(4 * epoch for epoch in sgd.milestones)}
+    return {"precision": "bfloat16", "model": {"width": 2 * run.model.width}, "optimisation": longer}
+
+
+# What keeps a network from learning wrong labels by heart: L2 and augmentation, each with and without.
+_REGIMES: tuple[tuple[str, ...], ...] = ((), ("no-l2",), ("no-augmentation",), ("no-augmentation", "no-l2"))
 
 
 _FIGURE9A = Block("5.1", [(method, "symmetric-0.6") for method in _ABLATION])
@@ -106,13 +120,22 @@ GRIDS: dict[str, tuple[Block, ...]] = {
     "fidelity": (Block("5.2", _FIDELITY, "paper"), Block("5.2", _FIDELITY, "released")),
     # One detail at a time; one draw of the noise is about the spread of seeds, and asked at one rate.
     "factors": tuple(
-        Block("5.2", _CE_AND_SL_60 if factor == "one-draw" else _FIDELITY, "paper", factor)
+        Block("5.2", _CE_AND_SL_60 if factor == "one-draw" else _FIDELITY, "paper", (factor,))
         for factor in FACTORS
         if factor != "released"
     ),
     # Is CIFAR-100's setting (alpha 6, beta 0.1) six times cross entropy?
     "six_ce": (Block("5.2", [(method, "symmetric-0.4") for method in ("ce", "6ce", "sl")]),),
+    # Does what SL gains depend on what cross entropy learns by heart? Chapter 12.
+    "regime": tuple(
+        Block("5.2", _FIDELITY, "paper", factors, lambda run: {"precision": "bfloat16"})
+        for factors in _REGIMES
+    ),
+    "capacity": (Block("5.2", _FIDELITY, "paper", changes=_of_capacity),),
 }
+
+# Grids whose rules were written after runs with the seeds from 0 on had been seen begin at a fresh one.
+FIRST_SEED = {"regime": 10, "capacity": 10}
 
 # The data set that a grid is of where none is named, for those that are of one alone.
 OF_ONE_DATASET = {"table3": "clothing1m", "cifar10n": "cifar10"}
@@ -130,7 +153,9 @@ def grid(
     profile: Profile = "laptop",
     seeds: int = 1,
 ) -> list[RunConfig]:
-    """Return the runs of a figure or table: every cell with seeds 0 to `seeds` - 1, seed by seed.
+    """Return the runs of a figure or table: every cell with `seeds` seeds, seed by seed.
+
+    They count from 0, or from the grid's `FIRST_SEED`.
 
     Parameters
     ----------
@@ -165,7 +190,8 @@ def grid(
         raise ValueError(
             f"grid 'cifar10n' is of labels that people gave CIFAR-10's images, not {dataset!r}'s"
         )
-    wanted = product(range(seeds), GRIDS[name])
+    first = FIRST_SEED.get(name, 0)
+    wanted = product(range(first, first + seeds), GRIDS[name])
     return [config for seed, block in wanted for config in _runs(block, dataset, protocol, profile, seed)]
 
 
@@ -175,5 +201,14 @@ def _runs(block: Block, dataset: str, protocol: Protocol, profile: Profile, seed
         if method in ("d2l", "d2l+sl") and protocol == "released":  # which has no D2L
             continue
         config = RunConfig.preset(dataset, method, noise, protocol, profile, block.section, seed)
-        if (changed := change(config, block.factor) if block.factor else config) is not None:
-            yield changed
+        if (run := _changed(config, block)) is not None:
+            yield run
+
+
+def _changed(config: RunConfig, block: Block) -> RunConfig | None:
+    """Return a block's run, or None where one of its factors says nothing of such a run."""
+    for factor in block.factors:
+        if (of_factor := change(config, factor)) is None:
+            return None
+        config = of_factor
+    return changed(config, block.changes(config)) if block.changes else config

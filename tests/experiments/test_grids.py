@@ -8,7 +8,7 @@ import pytest
 
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.config.parts import SL
-from sce_lib.experiments.grids import GRIDS, OF_ONE_DATASET, TABLE1_METHODS, default_dataset, grid
+from sce_lib.experiments.grids import FIRST_SEED, GRIDS, OF_ONE_DATASET, TABLE1_METHODS, default_dataset, grid
 
 CELLS = {
     "figure1": 4,
@@ -32,11 +32,14 @@ CELLS = {
     "fidelity": 12,
     "factors": 47,
     "six_ce": 3,
+    "regime": 24,
+    "capacity": 6,
 }
 
 
 # Details that say nothing of a data set: grey digits are not augmented, CIFAR's classes are of one size.
 FACTORS_ELSEWHERE = {"digits": 35, "mnist": 35, "fashion_mnist": 29, "cifar100": 41}
+ELSEWHERE = {"factors": FACTORS_ELSEWHERE, "regime": dict.fromkeys(("digits", "mnist", "fashion_mnist"), 12)}
 
 
 def test_every_grid_has_its_cells():
@@ -53,10 +56,11 @@ def test_every_grid_is_made_of_runs_that_differ(name, dataset, profile):
     for protocol in ("paper", "released"):
         configs = grid(name, dataset, protocol, profile, seeds)
         cells = [cell for block in GRIDS[name] for cell in block.cells]
-        number = FACTORS_ELSEWHERE.get(dataset, CELLS[name]) if name == "factors" else CELLS[name]
+        number = ELSEWHERE.get(name, {}).get(dataset, CELLS[name])
         d2l = 0 if protocol == "paper" else sum(cell[0] in ("d2l", "d2l+sl") for cell in cells)
         assert len({config.run_id for config in configs}) == len(configs) == seeds * (number - d2l)
-        assert {config.seed for config in configs} == set(range(seeds))
+        first = FIRST_SEED.get(name, 0)
+        assert {config.seed for config in configs} == set(range(first, first + seeds))
         assert {(c.dataset, c.profile, c.protocol, c.section) for c in configs} == {
             (dataset, profile, block.protocol or protocol, block.section) for block in GRIDS[name]
         }
@@ -160,3 +164,28 @@ def test_grids_are_known_without_torch_or_pandas():
     """A slip at the command line is answered before anything slow is loaded."""
     slow = "import sys, sce_lib.experiments.grids; sys.exit(bool({'torch', 'pandas'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", slow], check=False).returncode == 0
+
+
+def test_the_regimes_are_what_keeps_a_network_from_memorising():
+    changes = {config.changes for config in grid("regime", "cifar10", seeds=3)}
+    assert changes == {
+        "bfloat16",
+        "no L2, bfloat16",
+        "no shift, no flip, bfloat16",
+        "no L2, no shift, no flip, bfloat16",
+    }
+
+
+def test_capacity_has_as_many_weights_an_image_as_the_paper():
+    from sce_lib.models import build_model
+
+    def weights_an_image(config, images):
+        model = build_model(config.model.name, 10, 3, (32, 32), config.model.width)
+        return sum(parameter.numel() for parameter in model.parameters()) / images
+
+    run = grid("capacity", "cifar10")[0]
+    paper = grid("table1", "cifar10", profile="full")[0]
+    assert run.optimisation.epochs == paper.optimisation.epochs
+    assert run.optimisation.milestones == paper.optimisation.milestones
+    ratio = weights_an_image(run, run.n_train) / weights_an_image(paper, 50_000)
+    assert 0.8 < ratio < 1.6

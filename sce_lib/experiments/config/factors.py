@@ -112,6 +112,18 @@ def change(config: RunConfig, factor: str) -> RunConfig | None:
     changes = FACTORS[factor].change(config)
     if not changes:
         return None
+    return changed(config, changes)
+
+
+def changed(config: RunConfig, changes: Changes) -> RunConfig:
+    """Return a run with some of its fields set otherwise, those of its parts as a dict of their own.
+
+    Examples
+    --------
+    >>> start = RunConfig.preset("cifar10", "ce", "symmetric-0.6")
+    >>> changed(start, {"precision": "bfloat16", "model": {"width": 0.5}}).changes
+    'width 0.5, bfloat16'
+    """
     fields = config.model_dump()
     for name, value in changes.items():
         fields[name] = fields[name] | value if isinstance(value, dict) else value

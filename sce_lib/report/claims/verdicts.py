@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from sce_lib.experiments.config.naming import value_in_words
 from sce_lib.experiments.ledger import RunRecord
@@ -13,6 +15,8 @@ from sce_lib.report.claims.quantities import QUANTITIES
 
 _RULES = Path(__file__).with_name("claims.csv")
 AGREES, IN_DIRECTION, DISAGREES, NOT_TESTED = "agrees", "agrees in direction", "disagrees", "not tested"
+UNDECIDED, PREMISE_NOT_MET = "undecided", "premise not met"
+CONFIDENCE = 0.95
 
 
 def load_claims(chapter: int | None = None) -> pd.DataFrame:
@@ -50,6 +54,81 @@ def judge(value: float, comparison: str, threshold: float, direction: float) -> 
     if sign * value >= sign * threshold:
         return AGREES
     return IN_DIRECTION if sign * value > sign * direction else DISAGREES
+
+
+class Decision(NamedTuple):
+    """A verdict, with the mean that was measured and its 95 % interval; NaN for what is not known."""
+
+    verdict: str
+    mean: float
+    low: float
+    high: float
+
+
+def decide(values: Sequence[float], comparison: str, threshold: float, direction: float) -> Decision:
+    """Return the verdict that the interval of a mean allows.
+
+    The interval is Student's, from the spread of the values themselves. A claim *agrees* where the whole of
+    it is beyond the threshold, *agrees in direction* where it is beyond the weaker direction, *disagrees*
+    where none of it is, and is *undecided* where it holds both sides. One value has no interval: it can be in
+    direction, and else leaves the claim undecided. No value leaves it not tested.
+
+    Parameters
+    ----------
+    values : sequence of float
+        The quantity, one a seed (or one a cell); NaN counts as absent.
+    comparison : {"at_least", "at_most", "within"}
+        Which side of the threshold agrees; ``"within"`` asks that the quantity lies between minus the
+        threshold and plus the threshold.
+    threshold, direction : float
+        Where a claim agrees, and the weaker demand.
+
+    Examples
+    --------
+    >>> decide([0.30, 0.32, 0.31], "at_least", 0.2, 0.0).verdict
+    'agrees'
+    >>> decide([0.30, -0.20, 0.31], "at_least", 0.2, 0.0).verdict
+    'undecided'
+    >>> decide([0.01, 0.012, 0.011], "within", 0.02, 0.04).verdict
+    'agrees'
+    """
+    known = np.asarray(values, dtype=float)
+    known = known[~np.isnan(known)]
+    mean = float(known.mean()) if known.size else float("nan")
+    low, high = _interval(known)
+    if not known.size:
+        return Decision(NOT_TESTED, mean, low, high)
+    ends = (mean, mean) if known.size == 1 else (low, high)
+    if known.size > 1 and _beyond(ends, comparison, threshold):
+        return Decision(AGREES, mean, low, high)
+    if _beyond(ends, comparison, direction):
+        return Decision(IN_DIRECTION, mean, low, high)
+    wrong = known.size > 1 and _nowhere(ends, comparison, direction)
+    return Decision(DISAGREES if wrong else UNDECIDED, mean, low, high)
+
+
+def _interval(known: np.ndarray) -> tuple[float, float]:
+    if known.size < 2:
+        return float("nan"), float("nan")
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, known.size - 1) * known.std(ddof=1) / np.sqrt(known.size)
+    return float(known.mean() - half), float(known.mean() + half)
+
+
+def _beyond(ends: tuple[float, float], comparison: str, bound: float) -> bool:
+    """Return whether the whole of an interval is on the side of a bound that agrees."""
+    low, high = ends
+    sides = {"at_least": low >= bound, "at_most": high <= bound, "within": -bound <= low and high <= bound}
+    if comparison not in sides:
+        raise ValueError(f"comparison {comparison!r} is not known; give one of {', '.join(sides)}")
+    return sides[comparison]
+
+
+def _nowhere(ends: tuple[float, float], comparison: str, bound: float) -> bool:
+    """Return whether none of an interval is on the side of a bound that agrees."""
+    low, high = ends
+    return {"at_least": high < bound, "at_most": low > bound, "within": high < -bound or low > bound}[
+        comparison
+    ]
 
 
 def verdicts(records: Sequence[RunRecord], chapter: int, noise: str | None = None) -> pd.DataFrame:
