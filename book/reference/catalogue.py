@@ -1,6 +1,7 @@
 """The losses, one by one: what each docstring says of it, its reference, its gradient weight, its limits."""
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +133,20 @@ CATALOGUE = [
         },
     ),
     Entry(
+        "Focal loss",
+        losses.FocalLoss,
+        L.focal_loss,
+        ("lin2017focal",),
+        {f"γ = {gamma}": losses.FocalLoss(gamma) for gamma in (0.5, 2.0)},
+    ),
+    Entry(
+        "Normalized focal loss",
+        losses.NormalizedFocalLoss,
+        L.normalized_focal_loss,
+        ("ma2020normalized",),
+        {f"γ = {gamma}": losses.NormalizedFocalLoss(gamma) for gamma in (0.0, 0.5, 2.0)},
+    ),
+    Entry(
         "Taylor cross entropy",
         losses.TaylorCrossEntropy,
         L.taylor_cross_entropy,
@@ -154,6 +169,23 @@ CATALOGUE = [
             f"a = {a}, q = {q}": losses.AsymmetricGeneralizedCrossEntropy(a, q)
             for a, q in ((0.0, 0.6), (0.6, 0.6), (1.0, 2.0))
         },
+    ),
+    Entry(
+        "Asymmetric unhinged loss",
+        losses.AsymmetricUnhinged,
+        L.asymmetric_unhinged,
+        ("zhou2021asymmetric",),
+        {
+            f"a = {a}, q = {q}": losses.AsymmetricUnhinged(a, q)
+            for a, q in ((1.5, 0.9), (1.5, 2.0), (3.0, 0.1))
+        },
+    ),
+    Entry(
+        "Asymmetric exponential loss",
+        losses.AsymmetricExponential,
+        L.asymmetric_exponential,
+        ("zhou2021asymmetric",),
+        {f"a = {a}": losses.AsymmetricExponential(a) for a in (0.5, 1.0, 2.5)},
     ),
     Entry(
         "Jensen-Shannon divergence",
@@ -201,6 +233,10 @@ def _one(logits: Tensor, target: Tensor) -> Tensor:
     return logits[:, 0] * 0 + 1
 
 
+def _exponential_rescaled(logits: Tensor, target: Tensor, a: float = 1e6) -> Tensor:
+    return a * (L.asymmetric_exponential(logits, target, a) - math.exp(-1 / a))
+
+
 _CE, _MAE = ("CE", L.cross_entropy), ("½ MAE", _half_mae)
 # Loss and setting, the loss there, what it becomes.
 LIMITS: list[tuple[str, Loss, tuple[str, Loss]]] = [
@@ -214,6 +250,8 @@ LIMITS: list[tuple[str, Loss, tuple[str, Loss]]] = [
     ("Forward, T the identity", losses.ForwardCorrection(np.eye(NUM_CLASSES)), _CE),
     ("Backward, T the identity", losses.BackwardCorrection(np.eye(NUM_CLASSES)), _CE),
     ("NCE, summed over all labels", _nce_over_labels, ("1", _one)),
+    ("Focal, γ = 0", losses.FocalLoss(0), _CE),
+    ("Normalized focal, γ = 0", losses.NormalizedFocalLoss(0), ("NCE", L.normalized_cross_entropy)),
     ("Taylor, t = 1", losses.TaylorCrossEntropy(1), _MAE),
     ("Taylor, t = 2000", losses.TaylorCrossEntropy(2000), _CE),
     ("Huberised, τ = 1", losses.PartiallyHuberisedCrossEntropy(1), _MAE),
@@ -224,6 +262,8 @@ LIMITS: list[tuple[str, Loss, tuple[str, Loss]]] = [
         ("GCE, q = 0.7", L.generalized_cross_entropy),
     ),
     ("Asymmetric generalized, q = 1", losses.AsymmetricGeneralizedCrossEntropy(5.0, 1.0), _MAE),
+    ("Asymmetric unhinged, q = 1", losses.AsymmetricUnhinged(3.0, 1.0), _MAE),
+    ("Asymmetric exponential, a = 10⁶, rescaled", _exponential_rescaled, _MAE),
     ("Jensen-Shannon, π = 10⁻⁶", losses.JensenShannon(1e-6), _CE),
     ("Jensen-Shannon, π = 1 − 10⁻¹⁴", losses.JensenShannon(1 - 1e-14), _MAE),
 ]

@@ -65,6 +65,15 @@ def nce(p: Tensor, q: Tensor) -> Tensor:
     return ce(p, q) / sum(ce(p, label.expand_as(p)) for label in labels)
 
 
+def focal(p: Tensor, q: Tensor, gamma: float) -> Tensor:
+    return -(q * (1 - p) ** gamma * p.log()).sum(1)
+
+
+def nfl(p: Tensor, q: Tensor, gamma: float) -> Tensor:
+    labels = torch.eye(p.shape[1], dtype=p.dtype, device=p.device)
+    return focal(p, q, gamma) / sum(focal(p, label.expand_as(p), gamma) for label in labels)
+
+
 def taylor(p: Tensor, q: Tensor, t: int) -> Tensor:
     return (q * sum((1 - p) ** i / i for i in range(1, t + 1))).sum(1)
 
@@ -75,6 +84,10 @@ def huberised(p: Tensor, q: Tensor, tau: float) -> Tensor:
 
 def agce(p: Tensor, q: Tensor, a: float, exponent: float) -> Tensor:
     return (q * ((a + 1) ** exponent - (a + p) ** exponent) / exponent).sum(1)
+
+
+def aue(p: Tensor, q: Tensor, a: float, exponent: float) -> Tensor:
+    return (q * ((a - p) ** exponent - (a - 1) ** exponent) / exponent).sum(1)
 
 
 def divergence(p: Tensor, m: Tensor) -> Tensor:
@@ -196,6 +209,30 @@ CASES = [
         lambda z, y, T: L.normalized_cross_entropy(z, y),
     ),
     Case(
+        "focal",
+        lambda T, **kw: losses.FocalLoss(**kw),
+        lambda p, q, T: focal(p, q, 2.0),
+        lambda z, y, T: L.focal_loss(z, y),
+    ),
+    Case(
+        "focal-half",
+        lambda T, **kw: losses.FocalLoss(gamma=0.5, **kw),
+        lambda p, q, T: focal(p, q, 0.5),
+        lambda z, y, T: L.focal_loss(z, y, gamma=0.5),
+    ),
+    Case(
+        "nfl",
+        lambda T, **kw: losses.NormalizedFocalLoss(**kw),
+        lambda p, q, T: nfl(p, q, 0.5),
+        lambda z, y, T: L.normalized_focal_loss(z, y),
+    ),
+    Case(
+        "nfl-2",
+        lambda T, **kw: losses.NormalizedFocalLoss(gamma=2, **kw),
+        lambda p, q, T: nfl(p, q, 2),
+        lambda z, y, T: L.normalized_focal_loss(z, y, gamma=2),
+    ),
+    Case(
         "taylor",
         lambda T, **kw: losses.TaylorCrossEntropy(t=5, **kw),
         lambda p, q, T: taylor(p, q, 5),
@@ -224,6 +261,30 @@ CASES = [
         lambda T, **kw: losses.AsymmetricGeneralizedCrossEntropy(a=1, q=2, **kw),
         lambda p, q, T: agce(p, q, 1.0, 2.0),
         lambda z, y, T: L.asymmetric_generalized_cross_entropy(z, y, a=1, q=2),
+    ),
+    Case(
+        "aue",
+        lambda T, **kw: losses.AsymmetricUnhinged(**kw),
+        lambda p, q, T: aue(p, q, 5.5, 3.0),
+        lambda z, y, T: L.asymmetric_unhinged(z, y),
+    ),
+    Case(
+        "aue-code",
+        lambda T, **kw: losses.AsymmetricUnhinged(a=1.5, q=0.9, **kw),
+        lambda p, q, T: aue(p, q, 1.5, 0.9),
+        lambda z, y, T: L.asymmetric_unhinged(z, y, a=1.5, q=0.9),
+    ),
+    Case(
+        "aue-a1",
+        lambda T, **kw: losses.AsymmetricUnhinged(a=1, q=0.4, **kw),
+        lambda p, q, T: aue(p, q, 1.0, 0.4),
+        lambda z, y, T: L.asymmetric_unhinged(z, y, a=1, q=0.4),
+    ),
+    Case(
+        "ael",
+        lambda T, **kw: losses.AsymmetricExponential(**kw),
+        lambda p, q, T: (q * (-p / 2.5).exp()).sum(1),
+        lambda z, y, T: L.asymmetric_exponential(z, y),
     ),
     Case(
         "js",

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from sce_lib.losses.functional import inputs
 
-__all__ = ["asymmetric_generalized_cross_entropy", "jensen_shannon", "normalized_cross_entropy"]
+__all__ = ["asymmetric_exponential", "asymmetric_generalized_cross_entropy", "asymmetric_unhinged"]
+__all__ += ["focal_loss", "jensen_shannon", "normalized_cross_entropy", "normalized_focal_loss"]
 __all__ += ["partially_huberised_cross_entropy", "taylor_cross_entropy"]
 
 
@@ -25,6 +26,62 @@ def normalized_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     logits, target = inputs.checked(logits, target)
     dim = inputs.class_dimension(logits)
     return inputs.negative_log_likelihood(logits, target) / -logits.log_softmax(dim).sum(dim)
+
+
+def focal_loss(logits: Tensor, target: Tensor, gamma: float = 2.0) -> Tensor:
+    r"""Focal loss, :math:`-(1 - p_y)^\gamma \log p_y` (Lin et al., ICCV 2017).
+
+    ``gamma = 0`` gives cross entropy. It has no bound, and is made for rare classes and not for wrong labels;
+    its factor per class is what ``weight`` of the modules is.
+
+    Parameters
+    ----------
+    gamma : float
+        Finite, at least 0. The authors use 2, Ma et al. (ICML 2020) 0.5.
+
+    Examples
+    --------
+    >>> focal_loss(torch.zeros(2, 4), torch.tensor([0, 3]), gamma=2)
+    tensor([0.7798, 0.7798])
+    """
+    inputs.check_at_least_zero(gamma=gamma)
+    return inputs.expectation_over_labels(lambda nll: _focal(nll, gamma), logits, target)
+
+
+def normalized_focal_loss(logits: Tensor, target: Tensor, gamma: float = 0.5) -> Tensor:
+    r"""NFL, the focal loss divided by its sum over all labels (Ma et al., ICML 2020).
+
+    :math:`(1 - p_y)^\gamma \log p_y / \sum_k (1 - p_k)^\gamma \log p_k`. As :func:`normalized_cross_entropy`,
+    which ``gamma = 0`` gives, it lies between 0 and 1, sums to 1 over the labels of one sample, and takes at
+    least 2 classes. "NFL+RCE" is a weighted :class:`sce_lib.losses.Sum` of it and reverse cross entropy.
+
+    Parameters
+    ----------
+    gamma : float
+        Finite, at least 0.
+
+    Notes
+    -----
+    The gradient is that of the formula. The authors' public code has the same values, but holds the factors
+    :math:`(1 - p_k)^\gamma` constant in the gradient.
+
+    Examples
+    --------
+    >>> normalized_focal_loss(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor([0.2500, 0.2500])
+    """
+    inputs.check_at_least_zero(gamma=gamma)
+    logits, target = inputs.checked(logits, target)
+    dim = inputs.class_dimension(logits)
+    # Where a class is impossible the sum is infinite and the losses of the other labels are 0; a finite one
+    # in its place leaves their gradient 0 and not undefined.
+    most = torch.finfo(logits.dtype).max / logits.shape[dim]
+    of_labels = _focal(-logits.log_softmax(dim).clamp(min=-most), gamma)
+    if inputs.is_soft(target):
+        of_target = (target * of_labels).sum(dim)
+    else:
+        of_target = of_labels.gather(dim, target.unsqueeze(dim)).squeeze(dim)
+    return of_target / of_labels.sum(dim)
 
 
 def taylor_cross_entropy(logits: Tensor, target: Tensor, t: int = 2) -> Tensor:
@@ -115,6 +172,65 @@ def asymmetric_generalized_cross_entropy(
     return inputs.expectation_over_labels(loss, logits, target)
 
 
+def asymmetric_unhinged(logits: Tensor, target: Tensor, a: float = 5.5, q: float = 3.0) -> Tensor:
+    r"""AUE, the asymmetric unhinged loss (Zhou et al., ICML 2021).
+
+    :math:`[(a - p_y)^q - (a - 1)^q]/q`, from 0 to :math:`[a^q - (a-1)^q]/q`; "AUL" in the paper, "AUE" in its
+    code. ``q = 1`` gives :math:`1 - p_y`, half the mean absolute error. Weights
+    :math:`w_1 > w_2 \ge \dots` of the labels of one sample, its noisy posterior say, have the label of
+    :math:`w_1` as the minimum of :math:`\sum_k w_k \ell_k` wherever :math:`w_1/w_2 \ge (a/(a-1))^{q-1}`, and
+    always for :math:`q \le 1`.
+
+    Parameters
+    ----------
+    a : float
+        Finite, at least 1.
+    q : float
+        Finite, above 0. The authors' values for CIFAR-10 are the default.
+
+    Examples
+    --------
+    >>> asymmetric_unhinged(torch.zeros(2, 4), torch.tensor([0, 3]), a=2, q=2)
+    tensor([1.0312, 1.0312])
+    """
+    if not 1 <= a < math.inf:
+        raise ValueError(f"a must be finite and at least 1, got a={a!r}")
+    if not 0 < q < math.inf:
+        raise ValueError(f"q must be finite and above 0, got q={q!r}")
+
+    def loss(nll: Tensor) -> Tensor:
+        error = -torch.expm1(-nll)
+        if a == 1:  # a power whose slope at 0 may be infinite
+            wrong = error > 0
+            return torch.where(wrong, torch.where(wrong, error, 1.0) ** q / q, 0.0)
+        return -((a - 1 + error) ** q) * torch.expm1(-q * torch.log1p(error / (a - 1))) / q
+
+    return inputs.expectation_over_labels(loss, logits, target)
+
+
+def asymmetric_exponential(logits: Tensor, target: Tensor, a: float = 2.5) -> Tensor:
+    r"""AEL, the asymmetric exponential loss, :math:`e^{-p_y/a}` (Zhou et al., ICML 2021).
+
+    It lies between :math:`e^{-1/a}`, not 0, and 1. Times ``a`` its gradient becomes that of :math:`1 - p_y`,
+    half the mean absolute error (:math:`a \to \infty`). Weights :math:`w_1 > w_2 \ge \dots` of the labels of
+    one sample have the label of :math:`w_1` as the minimum of :math:`\sum_k w_k \ell_k` wherever
+    :math:`w_1/w_2 \ge e^{1/a}`.
+
+    Parameters
+    ----------
+    a : float
+        Finite, above 0. The authors' value for CIFAR-10 is the default.
+
+    Examples
+    --------
+    >>> asymmetric_exponential(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor([0.9048, 0.9048])
+    """
+    if not 0 < a < math.inf:
+        raise ValueError(f"a must be finite and above 0, got a={a!r}")
+    return inputs.expectation_over_labels(lambda nll: torch.exp(-torch.exp(-nll) / a), logits, target)
+
+
 def jensen_shannon(logits: Tensor, target: Tensor, pi: float = 0.5) -> Tensor:
     r"""Scaled Jensen-Shannon divergence of target and prediction (Englesson and Azizpour, NeurIPS 2021).
 
@@ -151,3 +267,9 @@ def jensen_shannon(logits: Tensor, target: Tensor, pi: float = 0.5) -> Tensor:
     log_m = torch.log1p(-(1 - pi) * error)
     at_label = -log_m.exp() * log_m - (1 - pi) * (-nll).exp() * nll
     return error + at_label / scale
+
+
+def _focal(nll: Tensor, gamma: float) -> Tensor:
+    # The slope of the power may be infinite where the error is 0; there the loss has none.
+    error = -torch.expm1(-nll)
+    return error.clamp(min=torch.finfo(error.dtype).tiny) ** gamma * nll

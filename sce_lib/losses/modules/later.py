@@ -5,7 +5,8 @@ from typing import Unpack
 from sce_lib.losses import functional as L
 from sce_lib.losses.modules.base import Aggregation, OfFormula
 
-__all__ = ["AsymmetricGeneralizedCrossEntropy", "JensenShannon", "NormalizedCrossEntropy"]
+__all__ = ["AsymmetricExponential", "AsymmetricGeneralizedCrossEntropy", "AsymmetricUnhinged", "FocalLoss"]
+__all__ += ["JensenShannon", "NormalizedCrossEntropy", "NormalizedFocalLoss"]
 __all__ += ["PartiallyHuberisedCrossEntropy", "TaylorCrossEntropy"]
 
 
@@ -23,6 +24,40 @@ class NormalizedCrossEntropy(OfFormula):
 
     def __init__(self, **aggregation: Unpack[Aggregation]) -> None:
         super().__init__({}, aggregation)
+
+
+class FocalLoss(OfFormula):
+    r"""Focal loss, :math:`-(1 - p_y)^\gamma \log p_y`; `gamma` is finite, at least 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> FocalLoss(gamma=2)(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor(0.7798)
+    """
+
+    _formula = staticmethod(L.focal_loss)
+    gamma: float
+
+    def __init__(self, gamma: float = 2.0, **aggregation: Unpack[Aggregation]) -> None:
+        super().__init__({"gamma": gamma}, aggregation)
+
+
+class NormalizedFocalLoss(OfFormula):
+    r"""Normalized focal loss, NFL, :math:`(1 - p_y)^\gamma \log p_y / \sum_k (1 - p_k)^\gamma \log p_k`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> NormalizedFocalLoss(gamma=0.5)(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor(0.2500)
+    """
+
+    _formula = staticmethod(L.normalized_focal_loss)
+    gamma: float
+
+    def __init__(self, gamma: float = 0.5, **aggregation: Unpack[Aggregation]) -> None:
+        super().__init__({"gamma": gamma}, aggregation)
 
 
 class TaylorCrossEntropy(OfFormula):
@@ -75,6 +110,41 @@ class AsymmetricGeneralizedCrossEntropy(OfFormula):
 
     def __init__(self, a: float = 0.6, q: float = 0.6, **aggregation: Unpack[Aggregation]) -> None:
         super().__init__({"a": a, "q": q}, aggregation)
+
+
+class AsymmetricUnhinged(OfFormula):
+    r"""Asymmetric unhinged loss, AUE, :math:`[(a - p_y)^q - (a-1)^q]/q`; `a` ≥ 1, `q` > 0, both finite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> AsymmetricUnhinged(a=2, q=2)(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor(1.0312)
+    """
+
+    _formula = staticmethod(L.asymmetric_unhinged)
+    a: float
+    q: float
+
+    def __init__(self, a: float = 5.5, q: float = 3.0, **aggregation: Unpack[Aggregation]) -> None:
+        super().__init__({"a": a, "q": q}, aggregation)
+
+
+class AsymmetricExponential(OfFormula):
+    r"""Asymmetric exponential loss, AEL, :math:`e^{-p_y/a}`; `a` is finite, above 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> AsymmetricExponential()(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor(0.9048)
+    """
+
+    _formula = staticmethod(L.asymmetric_exponential)
+    a: float
+
+    def __init__(self, a: float = 2.5, **aggregation: Unpack[Aggregation]) -> None:
+        super().__init__({"a": a}, aggregation)
 
 
 class JensenShannon(OfFormula):
