@@ -1,14 +1,13 @@
-"""What is measured of a network: by class, on clean and on flipped samples, on the logits alone.
-
-Labels are class indices in [0, K), shape (N,); probabilities are (N, K); accuracies are in [0, 1].
-A class without a sample has no accuracy: it is NaN.
-"""
+"""What is measured of a network: by class, on clean and on flipped samples, on the logits alone."""
 
 import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+__all__ = ["accuracy", "class_means", "classwise_accuracy", "clean_confidence", "confusion_matrix"]
+__all__ += ["gradient_weight", "local_intrinsic_dimensionality", "margins", "prediction_counts"]
 
 
 def confusion_matrix(labels: Tensor, predictions: Tensor, num_classes: int) -> Tensor:
