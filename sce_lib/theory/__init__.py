@@ -13,10 +13,22 @@ everything about RCE is exact. What is not so is refused with a `ValueError`.
 0.0
 """
 
-from sce_lib.theory import classes, counterexamples, exercises, gradients, network, problems, theorem
+from sce_lib.theory import (
+    bounds,
+    classes,
+    counterexamples,
+    exercises,
+    gradients,
+    learning,
+    network,
+    problems,
+    theorem,
+)
+from sce_lib.theory.bounds import *  # noqa: F403
 from sce_lib.theory.classes import *  # noqa: F403
 from sce_lib.theory.counterexamples import *  # noqa: F403
 from sce_lib.theory.gradients import *  # noqa: F403
+from sce_lib.theory.learning import *  # noqa: F403
 from sce_lib.theory.network import *  # noqa: F403
 from sce_lib.theory.problems import *  # noqa: F403
 from sce_lib.theory.theorem import *  # noqa: F403
@@ -26,5 +38,7 @@ __all__ += problems.__all__
 __all__ += theorem.__all__
 __all__ += classes.__all__
 __all__ += counterexamples.__all__
+__all__ += bounds.__all__
 __all__ += gradients.__all__
+__all__ += learning.__all__
 __all__ += network.__all__

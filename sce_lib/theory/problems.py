@@ -226,16 +226,19 @@ def noisy_risks(problem: FiniteProblem, table: Array) -> Array:
 
 
 def minimisers(values: Array, tolerance: float = 1e-12) -> Array:
-    """Return the indices of the smallest risk and its ties, up to `tolerance` (relative above 1, 0 if exact).
+    """Return the indices of the smallest risk and its ties.
+
+    `tolerance` is relative to the largest of the risks, so that their unit, |A|, does not matter; fractions
+    are compared exactly.
 
     Examples
     --------
-    >>> minimisers(np.array([0.3, 0.1, 0.1]))
-    array([1, 2])
+    >>> minimisers(np.array([0.3, 0.1, 0.1])), minimisers(1e-30 * np.array([0.3, 0.1, 0.1]))
+    (array([1, 2]), array([1, 2]))
     """
-    best = values.min()
-    slack = 0 if values.dtype == object else tolerance * max(1.0, abs(best))
-    return np.flatnonzero(values <= best + slack)
+    finite = np.abs(values[np.isfinite(values.astype(np.float64))])
+    slack = 0 if values.dtype == object or not finite.size else tolerance * finite.max()
+    return np.flatnonzero(values <= values.min() + slack)
 
 
 def misclassification(problem: FiniteProblem) -> Array:
