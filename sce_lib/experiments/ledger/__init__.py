@@ -10,6 +10,7 @@ from sce_lib.experiments.ledger.compare import (
 )
 from sce_lib.experiments.ledger.exchange import Imported, export, import_records, to_frame
 from sce_lib.experiments.ledger.records import (
+    DetectionRecord,
     Embedding,
     EpochRecord,
     GroupRecord,
@@ -19,7 +20,7 @@ from sce_lib.experiments.ledger.records import (
 )
 from sce_lib.experiments.ledger.store import FORMAT, Ledger, LedgerError, MissingRuns, select
 
-__all__ = ["FORMAT", "Embedding", "EpochRecord", "GroupRecord", "Imported", "Ledger", "LedgerDifference"]
-__all__ += ["LedgerError", "MissingRuns", "MixedImages", "Provenance", "RunRecord", "StageRecord", "compare"]
-__all__ += ["described_images", "differences", "export", "import_records", "require_same_images", "select"]
-__all__ += ["to_frame"]
+__all__ = ["FORMAT", "DetectionRecord", "Embedding", "EpochRecord", "GroupRecord", "Imported", "Ledger"]
+__all__ += ["LedgerDifference", "LedgerError", "MissingRuns", "MixedImages", "Provenance", "RunRecord"]
+__all__ += ["StageRecord", "compare", "described_images", "differences", "export", "import_records"]
+__all__ += ["require_same_images", "select", "to_frame"]

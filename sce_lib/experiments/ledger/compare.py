@@ -22,8 +22,12 @@ def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def differences(one: RunRecord, other: RunRecord) -> dict[str, tuple[Any, Any]]:
-    """Return each place where two records' results differ, with both values; None where one has none."""
-    left, right = dict(_leaves(one.results())), dict(_leaves(other.results()))
+    """Return each place where two records' results differ, with both values; None where one has none.
+
+    How well flipped labels are found is compared where both keep it: older records do not.
+    """
+    kept = one.detection is not None and other.detection is not None
+    left, right = (dict(_leaves(record.results(detection=kept))) for record in (one, other))
     both = {place: (left.get(place), right.get(place)) for place in left | right}
     return {place: values for place, values in both.items() if values[0] != values[1]}
 

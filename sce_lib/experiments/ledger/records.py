@@ -5,7 +5,15 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from sce_lib.experiments.config import RunConfig
 
@@ -63,6 +71,22 @@ class GroupRecord(_Kept):
     gradient_share: list[Share]
 
 
+class DetectionRecord(_Kept):
+    """How well the loss on the labels that training sees tells the flipped ones from the clean ones.
+
+    The loss is cross entropy, whatever was minimised: SL, GCE, MAE and all that depend on the given label's
+    probability alone order samples as it does. Numbers are as in `sce_lib.metrics.Detection`; the class-wise
+    ones are within a *true* class, None where it has no flipped label or no other.
+    """
+
+    auroc: Share
+    average_precision: Share
+    precision: Share
+    classwise_auroc: list[Share | None]
+    classwise_average_precision: list[Share | None]
+    classwise_precision: list[Share | None]
+
+
 class StageRecord(_Kept):
     """A look at the whole training set and the whole test set after a chosen epoch.
 
@@ -72,6 +96,8 @@ class StageRecord(_Kept):
         Row c: the mean predicted probabilities over the clean portion of true class c.
     predicted, correct : list of int
         Training samples predicted as each class, and those of them whose true class it is.
+    detection : DetectionRecord, optional
+        None where no label is flipped, all are, or it is not known; and in records from before it was kept.
     """
 
     epoch: int = Field(ge=1)
@@ -82,6 +108,14 @@ class StageRecord(_Kept):
     correct: list[Count]
     clean: GroupRecord
     flipped: GroupRecord
+    detection: DetectionRecord | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before_it_was_kept(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        kept: dict[str, Any] = serialize(self)
+        if self.detection is None:
+            kept.pop("detection", None)
+        return kept
 
 
 class Embedding(_Kept):
@@ -167,10 +201,19 @@ class RunRecord(_Kept):
         """What the best epoch would add to the last one, on the images looked at each epoch."""
         return self.best_accuracy - self.epochs[-1].test_accuracy
 
-    def results(self) -> dict[str, Any]:
-        """Return what a repetition of the run must give again: all but time, place and date."""
+    @property
+    def detection(self) -> DetectionRecord | None:
+        """How well the final loss finds the flipped labels; None where it is not recorded."""
+        return self.final_stage().detection
+
+    def results(self, detection: bool = True) -> dict[str, Any]:
+        """Return what a repetition of the run must give again: all but time, place and date.
+
+        Without `detection` it is what a record has that was made before that was kept.
+        """
         passing = {"seconds", "date", "git_commit", "versions", "platform", "device", "threads"}
-        return self.model_dump(mode="json", exclude={"provenance": passing})
+        left_out: dict[str, Any] = {} if detection else {"stages": {"__all__": {"detection"}}}
+        return self.model_dump(mode="json", exclude={"provenance": passing, **left_out})
 
     def final_stage(self) -> StageRecord:
         """Return the look taken after the last epoch."""
@@ -214,6 +257,9 @@ def _by_class(record: RunRecord) -> Iterator[tuple[str, list[Any]]]:
         for group in ("clean", "flipped"):
             for name, values in getattr(stage, group):
                 yield f"{group}.{name} after epoch {stage.epoch}", values
+        for name, values in stage.detection or ():
+            if isinstance(values, list):
+                yield f"detection.{name} after epoch {stage.epoch}", values
 
 
 def _wrong_counts(record: RunRecord) -> Iterator[str]:
@@ -231,6 +277,8 @@ def _wrong_counts(record: RunRecord) -> Iterator[str]:
                 yield f"{name} after epoch {stage.epoch} must count {trained} images, not {sum(values)}"
         if any(right > all_ for right, all_ in zip(stage.correct, stage.predicted, strict=True)):
             yield f"correct after epoch {stage.epoch} counts more than predicted"
+        if stage.detection is not None and not (sum(stage.clean.count) and sum(stage.flipped.count)):
+            yield f"detection after epoch {stage.epoch} must be of clean and of flipped labels"
         shared = sum(stage.clean.gradient_share + stage.flipped.gradient_share)
         if shared > 1 + _ROUNDING * 2 * len(record.classes):
             yield f"the gradient shares after epoch {stage.epoch} must be of one whole, not {shared}"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sce_lib import metrics
 from sce_lib.data import stratified_subset
-from sce_lib.experiments.ledger import Embedding, GroupRecord, StageRecord
+from sce_lib.experiments.ledger import DetectionRecord, Embedding, GroupRecord, StageRecord
 from sce_lib.experiments.training.task import Images, Task
 
 EVALUATION_BATCH = 500
@@ -58,6 +58,19 @@ def _group(task: Task, members: Tensor, probabilities: Tensor, share: Tensor) ->
     )
 
 
+def _detection(task: Task, logits: Tensor) -> DetectionRecord | None:
+    """Describe how well cross entropy finds the flipped labels; None where there is nothing to tell apart."""
+    found = metrics.detection(metrics.suspects(logits, task.labels, given="logits"), task.flipped, task.clean)
+    if found.reason is not None:
+        return None
+    by_class = [found.by_class.get(label) for label in range(task.num_classes)]
+    fields = {}
+    for name in ("auroc", "average_precision", "precision"):
+        of_all, *of_each = rounded(np.array([getattr(part, name, np.nan) for part in (found, *by_class)]))
+        fields |= {name: of_all, f"classwise_{name}": of_each}
+    return DetectionRecord(**fields)
+
+
 def look(model: nn.Module, criterion: nn.Module, task: Task, epoch: int) -> tuple[StageRecord, Tensor]:
     """Return the record of a stage, and the predictions on the whole test set.
 
@@ -86,6 +99,7 @@ def look(model: nn.Module, criterion: nn.Module, task: Task, epoch: int) -> tupl
         correct=correct.tolist(),
         clean=_group(task, ~task.flipped, probabilities, share),
         flipped=_group(task, task.flipped, probabilities, share),
+        detection=_detection(task, logits),
     )
     return record, test_predictions
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import average_precision_score, roc_auc_score
 
-from sce_lib.experiments.config import RunConfig
+from sce_lib.experiments.config import Noise, RunConfig
 from sce_lib.experiments.training import TrainingDiverged, build_criterion, train
 from sce_lib.experiments.training.checkpoint import Checkpoint
 from sce_lib.experiments.training.measure import embed, look, mean_dimensionality, outputs
@@ -14,6 +15,7 @@ from sce_lib.metrics import local_intrinsic_dimensionality
 from sce_lib.models import build_model
 
 CPU = torch.device("cpu")
+NUMBERS = ("auroc", "average_precision", "precision")
 
 
 class Fixed(torch.nn.Module):
@@ -204,3 +206,41 @@ def test_the_digits_first_ten_batches_are_watched():
         [local_intrinsic_dimensionality(features[i * 128 : (i + 1) * 128]).mean() for i in range(10)]
     )
     assert mean_dimensionality(model, task, torch.Generator().manual_seed(3)) == pytest.approx(expected)
+
+
+def test_how_well_flipped_labels_are_found(ended):
+    record, task, model = ended
+    p, true = predicted_by(model, task.images), task.clean.numpy()
+    given, flipped = task.labels.numpy(), task.flipped.numpy()
+    loss = -np.log(p[np.arange(len(p)), given])
+
+    def expected(members):
+        wrong, score = flipped[members], loss[members]
+        first = np.argsort(-score)[: wrong.sum()]
+        return roc_auc_score(wrong, score), average_precision_score(wrong, score), wrong[first].mean()
+
+    found = record.detection
+    assert found == record.stages[-1].detection
+    everyone = np.ones(len(true), dtype=bool)
+    np.testing.assert_allclose([getattr(found, name) for name in NUMBERS], expected(everyone), atol=1e-4)
+    for label in range(4):
+        of_class = [getattr(found, f"classwise_{name}")[label] for name in NUMBERS]
+        np.testing.assert_allclose(of_class, expected(true == label), atol=1e-4)
+
+
+def test_a_class_without_flips_has_no_detection(make_images, tiny_config, tmp_path):
+    data = make_images(train=200, test=100, classes=10)
+    noise = {"kind": "asymmetric", "rate": 0.4}
+    config = tiny_config("ce", Noise(**noise), dataset="mnist", sgd={"epochs": 1})
+    found = train(config, "cpu", data=data, checkpoints=tmp_path).detection
+    # MNIST's flips are from 2, 3, 5, 6 and 7.
+    spared = [value is None for value in found.classwise_auroc]
+    assert spared == [value is None for value in found.classwise_precision]
+    assert spared == [label not in (2, 3, 5, 6, 7) for label in range(10)]
+    assert 0 <= found.auroc <= 1
+
+
+def test_clean_labels_have_no_detection(make_images, tiny_config, tmp_path):
+    record = train(tiny_config("ce", "none"), "cpu", data=make_images(train=60), checkpoints=tmp_path)
+    assert record.detection is None
+    assert "detection" not in record.results()["stages"][0]
