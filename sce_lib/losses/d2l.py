@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from typing import Any, Literal, Unpack
+from typing import Any, ClassVar, Literal, Unpack
 
 import torch
 from torch import Tensor
@@ -58,6 +58,7 @@ class D2L(Loss):
     """
 
     alpha: Tensor
+    stateful: ClassVar[bool] = True
     _names = ("epochs", "window", "first_epoch")
 
     def __init__(
@@ -99,12 +100,15 @@ class D2L(Loss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Loss of each sample, ``(N, d1, ...)``."""
+        return self._weighted(logits, target, None)
+
+    def _weighted(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         if self.turning_point is None:
-            return self.loss.per_sample(logits, target)
+            return self.loss._of_samples(logits, target, weight)
         logits, target = checked(logits, target)
         given = target if is_soft(target) else one_hot_like(logits, target)
         predicted = one_hot_like(logits, logits.argmax(class_dimension(logits)))
-        return self.loss.per_sample(logits, self.alpha * given + (1 - self.alpha) * predicted)
+        return self.loss._of_samples(logits, self.alpha * given + (1 - self.alpha) * predicted, weight)
 
     def get_extra_state(self) -> dict[str, Any]:
         """State besides ``alpha``, for ``state_dict``."""

@@ -1,6 +1,7 @@
 """One set of demands, made of every loss."""
 
 import contextlib
+import math
 
 import pytest
 import torch
@@ -9,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loss_cases import CASES, Case, batch, reference_loss
 from torch.testing import assert_close
+
+from sce_lib import losses
+from sce_lib.losses import functional as L
 
 KINDS = ("labels", "probabilities")
 SHAPES = [(6,), (3, 4), (2, 3, 2)]
@@ -148,6 +152,38 @@ def test_labels_and_probabilities_agree_at_extreme_logits(case):
         assert_close(gradient(by_label, hard), gradient(by_probabilities, soft), rtol=1e-10, atol=1e-10)
 
 
+@every_case
+@pytest.mark.parametrize("kind", [*KINDS, "positive probabilities"])
+@settings(max_examples=10)
+@given(
+    num_classes=st.integers(2, 7),
+    impossible=st.integers(1, 3),
+    shape=st.sampled_from(SHAPES),
+    seed=st.integers(0, 2**31),
+)
+def test_an_impossible_class_gives_the_limit(case, kind, num_classes, impossible, shape, seed):
+    """At logits of minus infinity on other classes, value and gradient are those far down, to infinity."""
+    data = batch(num_classes, shape, seed)
+    target = data.target(kind.split()[-1])
+    nobodys = torch.ones_like(data.logits, dtype=torch.bool).scatter(1, data.labels.unsqueeze(1), False)
+    ranks = (data.logits + 100.0 * nobodys).argsort(1, descending=True).argsort(1)
+    gone = nobodys & (ranks < impossible)
+    if kind == "probabilities":
+        target = target.masked_fill(gone, 0.0) / target.masked_fill(gone, 0.0).sum(1, keepdim=True)
+    elif kind != "labels":
+        target = 0.9 * target + 0.1 / num_classes
+    module = case.module(data.T, reduction="none")
+    here = data.logits.masked_fill(gone, -math.inf).requires_grad_()
+    near = data.logits.masked_fill(gone, -1e300).requires_grad_()
+    value, limit = module(here, target), module(near, target)
+    infinite = limit.detach().abs() > 1e200
+    expected = torch.where(infinite, limit.sign() * math.inf, limit)
+    if "backward" in case.name and impossible > 1:  # infinities of both signs: there is no limit
+        expected = torch.where(value.isnan() & infinite, value, expected)
+    assert_close(value, expected, rtol=1e-12, atol=1e-12, equal_nan=True)
+    assert_close(gradient(value, here), gradient(limit, near), rtol=1e-10, atol=1e-10)
+
+
 def check_compiled(case: Case, kind: str, backend: str) -> None:
     torch.compiler.reset()
     data = batch(shape=(6,), dtype=torch.float32)
@@ -199,6 +235,33 @@ def table_of_labels(case, data, shape):
     return torch.stack([module(data.logits, torch.full(shape, k)) for k in range(5)], 1)
 
 
+def weighted(loss, logits, probabilities, weight):
+    """What each sample's loss becomes with weights of classes, written out from the losses without any."""
+    match loss:
+        case losses.SymmetricCrossEntropy():
+            rce = losses.ReverseCrossEntropy(A=loss.A)
+            parts = [(loss.alpha, losses.CrossEntropy()), (loss.beta, rce)]
+            return sum(c * weighted(part, logits, probabilities, weight) for c, part in parts)
+        case losses.Sum():
+            parts = zip(loss.coefficients, loss.losses, strict=True)
+            return sum(c * weighted(part, logits, probabilities, weight) for c, part in parts)
+        case losses.SmoothedTargets():
+            smoothed = L.smooth_target(logits, probabilities, loss.epsilon)
+            return weighted(loss.loss, logits, smoothed, weight)
+        case losses.LabelSmoothing():
+            smoothed = L.smooth_target(logits, probabilities, loss.epsilon)
+            return weighted(losses.CrossEntropy(), logits, smoothed, weight)
+        case losses.D2L():
+            own = F.one_hot(logits.argmax(1), logits.shape[1]).movedim(-1, 1)
+            mixed = loss.alpha * probabilities + (1 - loss.alpha) * own
+            return weighted(loss.loss, logits, mixed, weight)
+    shares = [weight[k] * probabilities[:, k] for k in range(logits.shape[1])]
+    if not loss.mean_over_labels:
+        return sum(shares) * loss.per_sample(logits, probabilities)
+    labels = [torch.full_like(logits[:, 0], k, dtype=torch.int64) for k in range(logits.shape[1])]
+    return sum(share * loss.per_sample(logits, k) for share, k in zip(shares, labels, strict=True))
+
+
 # Any two values of any two of these meet in one of the nine. All of them together meet in test_modules, of
 # one loss: what is made of the losses of samples is one piece of code, and the same for every loss.
 AGGREGATIONS = [
@@ -212,36 +275,70 @@ AGGREGATIONS = [
     (SHAPES[2], True, -100, "sum"),
     (SHAPES[2], False, 2, "none"),
 ]
+CLASS_WEIGHTS = torch.tensor([0.0, 1.0, 0.3, 2.0, 1.5], dtype=torch.float64)
 
 
 @every_case
-@pytest.mark.parametrize(("shape", "weighted", "ignore_index", "reduction"), AGGREGATIONS, ids=str)
+@pytest.mark.parametrize(("shape", "is_weighted", "ignore_index", "reduction"), AGGREGATIONS, ids=str)
 def test_weight_ignore_index_and_reduction_mean_what_torch_means(
-    case, shape, weighted, ignore_index, reduction
+    case, shape, is_weighted, ignore_index, reduction
 ):
     data = batch(shape=shape)
     labels = data.labels.clone()
     labels.view(-1)[::3] = ignore_index
-    weight = torch.tensor([0.0, 1.0, 0.3, 2.0, 1.5], dtype=torch.float64) if weighted else None
+    weight = CLASS_WEIGHTS if is_weighted else None
     aggregation = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
+    module = case.module(data.T, **aggregation)
+    value = module(data.logits, labels)
+    if is_weighted and isinstance(module, losses.LabelSmoothing | losses.SmoothedTargets | losses.D2L):
+        # These make probabilities of a label, which torch weights class by class, and divides by the label's.
+        counted = labels != ignore_index
+        one_hot = F.one_hot(labels * counted, 5).movedim(-1, 1).double()
+        per_sample = weighted(module, data.logits, one_hot, weight) * counted
+        total = (weight[labels * counted] * counted).sum()
+        reduced = {"mean": per_sample.sum() / total, "sum": per_sample.sum(), "none": per_sample}
+        assert_close(value, reduced[reduction])
+        return
     # nll_loss aggregates -input[label] as CrossEntropyLoss does, so it is torch's meaning for any loss.
-    expected = F.nll_loss(-table_of_labels(case, data, shape), labels, **aggregation)
-    assert_close(case.module(data.T, **aggregation)(data.logits, labels), expected)
+    assert_close(value, F.nll_loss(-table_of_labels(case, data, shape), labels, **aggregation))
 
 
 @every_case
 @pytest.mark.parametrize(
     ("shape", "reduction"), list(zip(SHAPES, ("mean", "sum", "none"), strict=True)), ids=str
 )
-def test_weighted_probabilities_weight_the_sample(case, shape, reduction):
+def test_weights_act_on_the_classes_of_probabilities(case, shape, reduction):
     data = batch(shape=shape)
-    weight = torch.tensor([0.0, 1.0, 0.3, 2.0, 1.5], dtype=torch.float64)
-    losses = case.module(data.T).per_sample(data.logits, data.probabilities)
-    factors = sum(weight[k] * data.probabilities[:, k] for k in range(5))
-    expected = factors * losses
+    module = case.module(data.T, weight=CLASS_WEIGHTS, reduction=reduction)
+    expected = weighted(module, data.logits, data.probabilities, CLASS_WEIGHTS)
     expected = {"mean": expected.mean(), "sum": expected.sum(), "none": expected}[reduction]
-    module = case.module(data.T, weight=weight, reduction=reduction)
     assert_close(module(data.logits, data.probabilities), expected)
+
+
+@every_case
+@every_kind
+@pytest.mark.parametrize("is_weighted", [False, True], ids=["plain", "weighted"])
+def test_label_smoothing_is_that_of_smoothed_targets(case, kind, is_weighted):
+    data = batch(shape=(3, 4))
+    aggregation = {"weight": CLASS_WEIGHTS if is_weighted else None, "reduction": "mean"}
+    by_hand = losses.LabelSmoothing | losses.SmoothedTargets
+    if isinstance(case.module(data.T), by_hand):
+        with pytest.raises(ValueError, match=r"epsilon.* not label_smoothing=0\.2"):
+            case.module(data.T, label_smoothing=0.2)
+        return
+    module = case.module(data.T, label_smoothing=0.2, **aggregation)
+    ours, theirs = data.fresh(), data.fresh()
+    value = module(ours, data.target(kind))
+    smoothed = L.smooth_target(data.logits, data.target(kind), 0.2)
+    expected = case.module(data.T, **aggregation | {"reduction": "sum"})(theirs, smoothed)
+    by_weight = is_weighted and kind == "labels"
+    expected = expected / (CLASS_WEIGHTS[data.labels].sum() if by_weight else data.labels.numel())
+    assert_close(value, expected)
+    assert_close(gradient(value, ours), gradient(expected, theirs))
+    assert case.module(data.T, label_smoothing=0.0).label_smoothing == 0
+    if not module.stateful:
+        wrapped = losses.SmoothedTargets(case.module(data.T, **aggregation), epsilon=0.2)
+        assert_close(wrapped(data.logits, data.target(kind)), value, rtol=1e-14, atol=1e-14)
 
 
 @every_case
@@ -302,6 +399,7 @@ def test_shapes_and_dtypes_are_checked(case):
     module = case.module(data.T)
     with pytest.raises(TypeError, match=r"torch\.int32"):
         module(data.logits, data.labels.int())
+    assert_close(module(data.logits, data.labels.byte()), module(data.logits, data.labels), rtol=0, atol=0)
     with pytest.raises(TypeError, match=r"torch\.int64"):
         module(data.labels, data.labels)
     with pytest.raises(ValueError, match=r"\(6,\).*\(5,\)"):

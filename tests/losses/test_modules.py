@@ -24,12 +24,14 @@ WEIGHT = torch.tensor([0.5, 1.0, 2.0, 0.0, 1.5], dtype=torch.float64)
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
 @pytest.mark.parametrize("ignore_index", [-100, 1, 255])
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-def test_cross_entropy_is_torchs(weight, ignore_index, reduction):
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
+def test_cross_entropy_is_torchs(weight, ignore_index, reduction, label_smoothing):
     data = batch(shape=(2, 2, 2, 2))
     labels = data.labels.clone()
     labels.view(-1)[0] = ignore_index
     settings = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
     ours, theirs = data.fresh(), data.fresh()
+    settings["label_smoothing"] = label_smoothing
     value = losses.CrossEntropy(**settings)(ours, labels)
     expected = torch.nn.CrossEntropyLoss(**settings)(theirs, labels)
     assert_close(value, expected)
@@ -38,12 +40,16 @@ def test_cross_entropy_is_torchs(weight, ignore_index, reduction):
 
 @pytest.mark.parametrize("shape", [(6,), (3, 4), (2, 3, 2)], ids=str)
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-def test_cross_entropy_of_probabilities_is_torchs(shape, reduction):
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
+def test_cross_entropy_of_probabilities_is_torchs(shape, reduction, weight):
     data = batch(shape=shape)
-    expected = F.cross_entropy(data.logits, data.probabilities, reduction=reduction)
-    assert_close(losses.CrossEntropy(reduction=reduction)(data.logits, data.probabilities), expected)
-    smoothed = F.cross_entropy(data.logits, data.labels, reduction=reduction, label_smoothing=0.1)
-    assert_close(losses.LabelSmoothing(0.1, reduction=reduction)(data.logits, data.labels), smoothed)
+    settings = {"reduction": reduction, "weight": weight}
+    for share in (0.0, 0.1):
+        for target in (data.probabilities, data.labels):
+            expected = F.cross_entropy(data.logits, target, label_smoothing=share, **settings)
+            ours = losses.CrossEntropy(label_smoothing=share, **settings)
+            assert_close(ours(data.logits, target), expected)
+            assert_close(losses.LabelSmoothing(share, **settings)(data.logits, target), expected)
 
 
 def test_a_single_sample_needs_no_batch_dimension():
@@ -116,9 +122,28 @@ def test_modules_pickle_and_copy():
         assert_close(twin(data.logits, data.labels), expected)
 
 
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
+def test_state_is_torchs(weight):
+    ours, theirs = losses.SymmetricCrossEntropy(weight=weight), torch.nn.CrossEntropyLoss(weight=weight)
+    assert ours.state_dict().keys() == theirs.state_dict().keys()
+    ours.load_state_dict(theirs.state_dict())
+    theirs.load_state_dict(ours.state_dict())
+
+
+def test_every_loss_is_a_cross_entropy_loss_called_as_one():
+    data = batch()
+    for kind in vars(losses).values():
+        if isinstance(kind, type) and issubclass(kind, losses.Loss):
+            assert issubclass(kind, torch.nn.CrossEntropyLoss)
+    loss = losses.SymmetricCrossEntropy()
+    assert_close(loss(input=data.logits, target=data.labels), loss(data.logits, data.labels))
+
+
 def test_hyperparameters_show():
     assert repr(losses.SymmetricCrossEntropy(A=-6)) == "SymmetricCrossEntropy(alpha=0.1, beta=1.0, A=-6)"
     assert losses.GeneralizedCrossEntropy().hyperparameters() == {"q": 0.7, "truncation": None}
+    shown = repr(losses.MeanAbsoluteError(ignore_index=255, reduction="sum", label_smoothing=0.1))
+    assert shown == "MeanAbsoluteError(ignore_index=255, reduction='sum', label_smoothing=0.1)"
 
 
 @pytest.mark.parametrize(
@@ -140,10 +165,45 @@ def test_hyperparameters_show():
         (lambda: losses.SmoothedTargets(losses.CrossEntropy(), epsilon=3), "epsilon=3"),
         (lambda: losses.Sum([]), "at least one term"),
         (lambda: losses.Sum([(-1.0, losses.CrossEntropy())]), r"coefficient=-1\.0"),
+        (lambda: losses.Sum([(math.nan, losses.CrossEntropy())]), "coefficient=nan"),
+        (lambda: losses.Sum([(1, losses.D2L(losses.CrossEntropy(), 9))]), "D2L has a memory"),
+        (lambda: losses.Sum([(1, losses.Sum([(1, losses.D2L(losses.CrossEntropy(), 9))]))]), "D2L has"),
+        (lambda: losses.SmoothedTargets(losses.D2L(losses.CrossEntropy(), 9)), "D2L has a memory"),
+        (lambda: losses.CrossEntropy(weight=torch.tensor([1.0, -0.5])), r"weight=\[1\.0, -0\.5\]"),
+        (lambda: losses.CrossEntropy(weight=torch.tensor([1.0, math.nan])), "weight=.*nan"),
+        (lambda: losses.CrossEntropy(weight=torch.tensor([math.inf])), "weight=.*inf"),
+        (lambda: losses.CrossEntropy(label_smoothing=1.5), r"label_smoothing=1\.5"),
+        (lambda: losses.LabelSmoothing(0.2, label_smoothing=0.1), r"epsilon.*label_smoothing=0\.1"),
     ],
 )
 def test_construction_refuses_and_names(make, named):
     with pytest.raises(ValueError, match=named):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: losses.CrossEntropy(weight=[1.0, 2.0]), "weight must be a tensor .* got list"),
+        (lambda: losses.SymmetricCrossEntropy(torch.ones(5)), r"alpha .* tensor \(5,\); .*weight="),
+        (lambda: losses.SymmetricCrossEntropy("mean"), "alpha must be a number, got alpha='mean'"),
+        (lambda: losses.GeneralizedCrossEntropy("0.7"), "q must be a number, got q='0.7'"),
+        (lambda: losses.CrossEntropy(torch.ones(5)), "positional"),
+        (lambda: losses.CrossEntropy(size_average=False), "size_average"),
+        (lambda: losses.CrossEntropy(ignore_index=None), "ignore_index must be a class index.*None"),
+        (lambda: losses.Sum([(1.0, torch.nn.CrossEntropyLoss())]), "got CrossEntropyLoss"),
+        (lambda: losses.Sum([(1.0, F.cross_entropy)]), "got <function cross_entropy"),
+        (lambda: losses.Sum([losses.CrossEntropy()]), r"a pair, \(coefficient, loss\); got CrossEntropy"),
+        (lambda: losses.Sum([(losses.CrossEntropy(), 1.0)]), "coefficient .* number, got CrossEntropy"),
+        (lambda: losses.Sum([("1", losses.CrossEntropy())]), "coefficient .* number, got '1'"),
+        (lambda: losses.Sum(losses.CrossEntropy()), "list of pairs"),
+        (lambda: losses.SmoothedTargets(torch.nn.CrossEntropyLoss()), "got CrossEntropyLoss"),
+        (lambda: losses.D2L(torch.nn.CrossEntropyLoss(), 9), "got CrossEntropyLoss"),
+        (lambda: losses.Sum([(1, losses.ELR(9, 3))]), r"got ELR\("),
+    ],
+)
+def test_what_is_of_the_wrong_kind_is_refused_by_name(make, named):
+    with pytest.raises(TypeError, match=named):
         make()
 
 
@@ -234,13 +294,6 @@ class TestSmoothedTargets:
         loss = losses.SmoothedTargets(losses.ReverseCrossEntropy(A=-4), epsilon=0.1)
         value = loss(logits, torch.tensor([0])).item()
         assert value == pytest.approx(-(math.log(0.91) + 9 * -4) / 10)
-
-    def test_weight_goes_by_the_given_label(self):
-        data = batch()
-        loss = losses.SmoothedTargets(losses.CrossEntropy(weight=WEIGHT), epsilon=0.2)
-        per_sample = F.cross_entropy(data.logits, data.labels, label_smoothing=0.2, reduction="none")
-        factors = WEIGHT[data.labels]
-        assert_close(loss(data.logits, data.labels), (factors * per_sample).sum() / factors.sum())
 
 
 @pytest.mark.parametrize("kind", [ForwardCorrection, BackwardCorrection])

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sce_lib.losses.functional import inputs
+from sce_lib.losses.functional.inputs import Reduction, reduced
 
 __all__ = ["backward_correction", "bootstrap", "forward_correction", "generalized_cross_entropy"]
 __all__ += ["label_smoothing", "smooth_target"]
@@ -17,7 +18,12 @@ ROW_SUM_TOLERANCE = 1e-6
 
 
 def generalized_cross_entropy(
-    logits: Tensor, target: Tensor, q: float = 0.7, truncation: float | None = None
+    logits: Tensor,
+    target: Tensor,
+    q: float = 0.7,
+    truncation: float | None = None,
+    *,
+    reduction: Reduction = "none",
 ) -> Tensor:
     r"""Generalized cross entropy, :math:`(1 - p_y^q)/q` (Zhang and Sabuncu, NeurIPS 2018).
 
@@ -46,10 +52,12 @@ def generalized_cross_entropy(
     def loss(nll: Tensor) -> Tensor:
         return -torch.expm1(-q * (nll if largest is None else nll.clamp(max=largest))) / q
 
-    return inputs.expectation_over_labels(loss, logits, target)
+    return reduced(inputs.expectation_over_labels(loss, logits, target), reduction)
 
 
-def label_smoothing(logits: Tensor, target: Tensor, epsilon: float = 0.1) -> Tensor:
+def label_smoothing(
+    logits: Tensor, target: Tensor, epsilon: float = 0.1, *, reduction: Reduction = "none"
+) -> Tensor:
     r"""Label smoothing: cross entropy with the target :math:`(1 - \epsilon)\,q + \epsilon/K`.
 
     Szegedy et al., "Rethinking the Inception architecture", CVPR 2016. Smoothed targets sum to 1 for every
@@ -66,7 +74,12 @@ def label_smoothing(logits: Tensor, target: Tensor, epsilon: float = 0.1) -> Ten
     tensor([0.6269])
     """
     inputs.check_unit_interval(epsilon=epsilon)
-    return inputs.negative_log_likelihood(*inputs.checked(logits, target), label_smoothing=epsilon)
+    logits, target = inputs.checked(logits, target)
+    if inputs.is_soft(target):
+        losses = inputs.negative_log_likelihood(logits, smooth_target(logits, target, epsilon))
+    else:
+        losses = inputs.negative_log_likelihood(logits, target, label_smoothing=epsilon)
+    return reduced(losses, reduction)
 
 
 def smooth_target(logits: Tensor, target: Tensor, epsilon: float = 0.1) -> Tensor:
@@ -86,7 +99,13 @@ def smooth_target(logits: Tensor, target: Tensor, epsilon: float = 0.1) -> Tenso
 
 
 def bootstrap(
-    logits: Tensor, target: Tensor, beta: float | None = None, hard: bool = False, detach: bool = False
+    logits: Tensor,
+    target: Tensor,
+    beta: float | None = None,
+    hard: bool = False,
+    detach: bool = False,
+    *,
+    reduction: Reduction = "none",
 ) -> Tensor:
     r"""Bootstrapping, :math:`-\sum_k [\beta q_k + (1-\beta)\,\hat q_k] \log p_k`.
 
@@ -116,11 +135,11 @@ def bootstrap(
         own = -log_p.max(dim).values
     else:
         p = log_p.exp()
-        own = -((p.detach() if detach else p) * log_p).sum(dim)
-    return beta * inputs.negative_log_likelihood(logits, target) + (1 - beta) * own
+        own = -inputs.weighted_sum(p.detach() if detach else p, log_p, dim)
+    return reduced(beta * inputs.negative_log_likelihood(logits, target) + (1 - beta) * own, reduction)
 
 
-def forward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
+def forward_correction(logits: Tensor, target: Tensor, T: Any, *, reduction: Reduction = "none") -> Tensor:
     r"""Forward correction, :math:`-\log (p^\top T)_y`: cross entropy of the predicted *noisy* label.
 
     Parameters
@@ -149,12 +168,13 @@ def forward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
     log_T = torch.where((T == 0).all(0), torch.finfo(T.dtype).tiny, T).log()
     if not inputs.is_soft(target):
         columns = F.embedding(target, log_T.T).movedim(-1, dim)
-        return -(log_p + columns).logsumexp(dim)
+        return reduced(-(log_p + columns).logsumexp(dim), reduction)
     log_T = log_T.reshape(log_T.shape + (1,) * (logits.ndim - dim - 1))
-    return -(target * (log_p.unsqueeze(dim + 1) + log_T).logsumexp(dim)).sum(dim)
+    of_labels = (log_p.unsqueeze(dim + 1) + log_T).logsumexp(dim)
+    return reduced(-inputs.weighted_sum(target, of_labels, dim), reduction)
 
 
-def backward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
+def backward_correction(logits: Tensor, target: Tensor, T: Any, *, reduction: Reduction = "none") -> Tensor:
     r"""Backward correction, :math:`-\sum_k (T^{-1})_{yk} \log p_k`.
 
     Its mean over the noisy labels of a class is the cross entropy at that class. Unlike the other losses it
@@ -175,7 +195,7 @@ def backward_correction(logits: Tensor, target: Tensor, T: Any) -> Tensor:
     tensor([0.1269])
     """
     rows = torch.linalg.inv(torch.as_tensor(T, dtype=torch.float64))
-    return cross_entropy_with_rows(logits, target, rows)
+    return reduced(cross_entropy_with_rows(logits, target, rows), reduction)
 
 
 def cross_entropy_with_rows(logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
@@ -189,7 +209,7 @@ def cross_entropy_with_rows(logits: Tensor, target: Tensor, rows: Tensor) -> Ten
             weights = target.movedim(dim, -1) @ rows
     else:
         weights = F.embedding(target, rows)
-    return -(weights.movedim(-1, dim) * logits.log_softmax(dim)).sum(dim)
+    return -inputs.weighted_sum(weights.movedim(-1, dim), logits.log_softmax(dim), dim)
 
 
 def check_bootstrap(beta: float | None, hard: bool) -> float:

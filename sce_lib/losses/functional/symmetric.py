@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sce_lib.losses.functional import inputs
+from sce_lib.losses.functional.inputs import Reduction, reduced
 
 __all__ = ["PAPER_LOG_ZERO", "cross_entropy", "mean_absolute_error", "reverse_cross_entropy"]
 __all__ += ["symmetric_cross_entropy"]
@@ -14,7 +15,7 @@ PAPER_LOG_ZERO = -4.0
 """The paper's ``log 0 := A`` for its comparison with other methods (§5.2)."""
 
 
-def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, target: Tensor, *, reduction: Reduction = "none") -> Tensor:
     r"""Cross entropy, :math:`\ell_{ce} = -\sum_k q_k \log p_k` (Eq. 1).
 
     Examples
@@ -22,10 +23,12 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     >>> cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]))
     tensor([1.3863, 1.3863])
     """
-    return inputs.negative_log_likelihood(*inputs.checked(logits, target))
+    return reduced(inputs.negative_log_likelihood(*inputs.checked(logits, target)), reduction)
 
 
-def reverse_cross_entropy(logits: Tensor, target: Tensor, *, A: float = PAPER_LOG_ZERO) -> Tensor:
+def reverse_cross_entropy(
+    logits: Tensor, target: Tensor, *, A: float = PAPER_LOG_ZERO, reduction: Reduction = "none"
+) -> Tensor:
     r"""Reverse cross entropy, :math:`\ell_{rce} = -\sum_k p_k \max(\log q_k, A)` (Eq. 5, ``log 0 := A``).
 
     A class index gives :math:`-A\,(1 - p_y)`. With probabilities the logarithm is floored at ``A``, so that
@@ -49,11 +52,17 @@ def reverse_cross_entropy(logits: Tensor, target: Tensor, *, A: float = PAPER_LO
     tensor([3., 3.])
     """
     check_log_zero(A)
-    return _reverse_cross_entropy(*inputs.checked(logits, target), A)
+    return reduced(_reverse_cross_entropy(*inputs.checked(logits, target), A), reduction)
 
 
 def symmetric_cross_entropy(
-    logits: Tensor, target: Tensor, alpha: float = 0.1, beta: float = 1.0, *, A: float = PAPER_LOG_ZERO
+    logits: Tensor,
+    target: Tensor,
+    alpha: float = 0.1,
+    beta: float = 1.0,
+    *,
+    A: float = PAPER_LOG_ZERO,
+    reduction: Reduction = "none",
 ) -> Tensor:
     r"""Symmetric cross entropy, the paper's SL: :math:`\alpha\,\ell_{ce} + \beta\,\ell_{rce}` (Eq. 7).
 
@@ -77,11 +86,13 @@ def symmetric_cross_entropy(
     logits, target = inputs.checked(logits, target)
     nll = inputs.negative_log_likelihood(logits, target)
     if inputs.is_soft(target):
-        return alpha * nll + beta * _reverse_cross_entropy(logits, target, A)
-    return torch.add((beta * A) * torch.expm1(-nll), nll, alpha=alpha)
+        losses = alpha * nll + beta * _reverse_cross_entropy(logits, target, A)
+    else:
+        losses = torch.add((beta * A) * torch.expm1(-nll), nll, alpha=alpha)
+    return reduced(losses, reduction)
 
 
-def mean_absolute_error(logits: Tensor, target: Tensor) -> Tensor:
+def mean_absolute_error(logits: Tensor, target: Tensor, *, reduction: Reduction = "none") -> Tensor:
     r"""Mean absolute error, :math:`\ell_{mae} = \sum_k |p_k - q_k|` (§4.3).
 
     It lies between 0 and 2. A class index gives :math:`2\,(1 - p_y)`, which is reverse cross entropy with ``A
@@ -95,8 +106,10 @@ def mean_absolute_error(logits: Tensor, target: Tensor) -> Tensor:
     logits, target = inputs.checked(logits, target)
     if inputs.is_soft(target):
         dim = inputs.class_dimension(logits)
-        return (logits.softmax(dim) - target).abs().sum(dim)
-    return -2 * torch.expm1(-inputs.negative_log_likelihood(logits, target))
+        losses = (logits.softmax(dim) - target).abs().sum(dim)
+    else:
+        losses = -2 * torch.expm1(-inputs.negative_log_likelihood(logits, target))
+    return reduced(losses, reduction)
 
 
 def check_log_zero(A: float) -> None:

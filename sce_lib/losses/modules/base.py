@@ -1,16 +1,23 @@
 """What all loss modules share: from per-sample losses to what ``torch.nn.CrossEntropyLoss`` would return."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
 
-from sce_lib.losses.functional.inputs import class_dimension, is_soft
+from sce_lib.losses.functional.baselines import smooth_target
+from sce_lib.losses.functional.inputs import (
+    Reduction,
+    check_numbers,
+    check_reduction,
+    check_unit_interval,
+    class_dimension,
+    class_indices,
+    is_soft,
+)
 
 __all__ = ["Loss"]
-
-Reduction = Literal["mean", "sum", "none"]
 
 
 class Aggregation(TypedDict, total=False):
@@ -19,18 +26,20 @@ class Aggregation(TypedDict, total=False):
     weight: Tensor | None
     ignore_index: int
     reduction: Reduction
+    label_smoothing: float
 
 
-class Loss(nn.Module):
-    r"""Base of all losses; a subclass provides :meth:`per_sample`.
+class Loss(nn.CrossEntropyLoss):
+    r"""Base of all losses, a ``torch.nn.CrossEntropyLoss``; a subclass provides :meth:`per_sample`.
 
-    Logits and targets are those of :mod:`sce_lib.losses.functional`.
+    Logits and targets are those of :mod:`sce_lib.losses.functional`. The keywords are torch's, except for its
+    deprecated ``size_average`` and ``reduce``, which are refused (``TypeError``): ``reduction`` says both.
 
     Parameters
     ----------
     weight : Tensor, optional
-        One factor per class, shape ``(K,)``. A sample's loss is multiplied by the factor of its class; with
-        probabilities by :math:`\sum_k w_k q_k`.
+        One factor per class, shape ``(K,)``, finite and at least 0. The loss of a class index is multiplied
+        by the factor of its class. How probabilities are weighted is said below.
     ignore_index : int
         Samples with this class index contribute neither loss nor gradient and read 0 under ``"none"``. As in
         torch it concerns class indices only; one of 0 or more is refused together with probabilities.
@@ -38,12 +47,29 @@ class Loss(nn.Module):
         ``"none"`` returns the per-sample losses, ``"sum"`` adds them up. ``"mean"`` divides the sum by the
         total weight of the samples that count (class indices) or by the number of samples (probabilities).
         The mean of no samples is NaN, as in torch.
+    label_smoothing : float
+        The share :math:`\epsilon` of the uniform distribution, in [0, 1]: the loss becomes that of the
+        probabilities :math:`(1-\epsilon)\,q + \epsilon/K`, as :class:`sce_lib.losses.SmoothedTargets` makes
+        them. That one and :class:`sce_lib.losses.LabelSmoothing`, which smooth by themselves, refuse it. A
+        mean over class indices still divides by the weights of these.
 
     Notes
     -----
     With probabilities *and* ``weight``, ``torch.nn.CrossEntropyLoss`` puts the factors inside its sum over
-    the classes, :math:`-\sum_k w_k q_k \log p_k`. Most losses here are no such sum, so the sample is
-    weighted as a whole. The two agree where the target is one-hot.
+    the classes, :math:`-\sum_k w_k q_k \log p_k`. So does every loss here that is a mean over labels,
+    :math:`\sum_k w_k q_k \ell_k` (`mean_over_labels`), and so do sums of them for each of their terms, SL for
+    its cross entropy. The others are no such sum for probabilities (reverse cross entropy, mean absolute
+    error, bootstrapping, Jensen-Shannon): there a sample's loss is multiplied by :math:`\sum_k w_k q_k`. The
+    two agree where the target is one-hot.
+
+    Attributes
+    ----------
+    mean_over_labels : bool
+        Of a class: whether its loss of probabilities is :math:`\sum_k q_k \ell_k`, with :math:`\ell_k` that
+        of class index k.
+    stateful : bool
+        Of a class: whether the loss of a sample depends on more than its logits and target, as D2L's does on
+        the epoch. Such a loss cannot be part of another.
 
     Examples
     --------
@@ -55,25 +81,37 @@ class Loss(nn.Module):
     ...         return (logits.softmax(1) - one_hot).square().sum(1)
     >>> Brier(reduction="sum")(torch.zeros(3, 2), torch.tensor([0, 1, -100]))
     tensor(1.)
+    >>> isinstance(Brier(), torch.nn.CrossEntropyLoss)
+    True
     """
 
-    weight: Tensor | None
+    mean_over_labels: ClassVar[bool] = False
+    stateful: ClassVar[bool] = False
     _names: tuple[str, ...] = ()  # of the hyperparameters
 
     def __init__(
-        self, *, weight: Tensor | None = None, ignore_index: int = -100, reduction: Reduction = "mean"
+        self,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        reduction: Reduction = "mean",
+        label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__()
-        if reduction not in get_args(Reduction):
-            raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
-        if weight is not None and weight.ndim != 1:
-            raise ValueError(f"weight must hold one factor per class, shape (K,); got {tuple(weight.shape)}")
-        self.register_buffer("weight", weight)
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        check_weight(weight)
+        if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
+            raise TypeError(f"ignore_index must be a class index, an integer; got {ignore_index!r}")
+        check_reduction(reduction)
+        check_unit_interval(label_smoothing=label_smoothing)
+        super().__init__(
+            weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
+        )
+
+    if TYPE_CHECKING:  # torch leaves the type of a module's call open
+
+        def __call__(self, input: Tensor, target: Tensor) -> Tensor: ...  # noqa: D102
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Loss of each sample, ``(N, d1, ...)``, before weights, ignored labels and reduction."""
+        """Loss of each sample, ``(N, d1, ...)``, before smoothing, weights, ignored labels and reduction."""
         raise NotImplementedError
 
     def hyperparameters(self) -> dict[str, Any]:
@@ -81,44 +119,83 @@ class Loss(nn.Module):
         return {name: getattr(self, name) for name in self._names}
 
     def extra_repr(self) -> str:
-        """Hyperparameters, for ``repr``."""
-        return ", ".join(f"{name}={value}" for name, value in self.hyperparameters().items())
+        """Hyperparameters, and what of torch's keywords is not the default, for ``repr``."""
+        shown = self.hyperparameters()
+        for name, default in (("ignore_index", -100), ("reduction", "mean"), ("label_smoothing", 0.0)):
+            if (value := getattr(self, name)) != default:
+                shown[name] = value
+        return ", ".join(f"{name}={value!r}" for name, value in shown.items())
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the reduced loss: a scalar, or ``(N, d1, ...)`` under ``reduction="none"``."""
-        return self._of_probabilities(logits, target) if is_soft(target) else self._of_labels(logits, target)
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Return the reduced loss of logits: a scalar, or ``(N, d1, ...)`` under ``reduction="none"``."""
+        return self._of_probabilities(input, target) if is_soft(target) else self._of_labels(input, target)
 
     def _of_labels(self, logits: Tensor, target: Tensor) -> Tensor:
+        target = class_indices(target)
         counted = target != self.ignore_index
         target = target * counted  # an ignored label becomes class 0; its loss is dropped below
-        losses = self.per_sample(logits, target)
-        if (weight := self.weight) is not None:
-            factors = self._factors(weight, logits, losses).gather(0, target.flatten()).view_as(target)
-            losses = factors * losses
-        losses = torch.where(counted, losses, 0.0)
-        if self.reduction == "mean":
-            total = counted.count_nonzero() if weight is None else (factors * counted).sum()
-            return losses.sum() / total
-        return losses.sum() if self.reduction == "sum" else losses
+        losses = torch.where(counted, self._of_samples(logits, target, self.weight), 0.0)
+        if self.reduction != "mean":
+            return losses.sum() if self.reduction == "sum" else losses
+        if self.weight is None:
+            return losses.sum() / counted.count_nonzero()
+        return losses.sum() / (sample_weights(self.weight, logits, target, losses.dtype) * counted).sum()
 
     def _of_probabilities(self, logits: Tensor, target: Tensor) -> Tensor:
         if self.ignore_index >= 0:
             given = f"ignore_index={self.ignore_index} names a class index"
             raise ValueError(f"{given}, but the target holds probabilities")
-        losses = self.per_sample(logits, target)
-        if self.weight is not None:
-            classes_last = target.to(losses.dtype).movedim(class_dimension(logits), -1)
-            losses = losses * (classes_last * self._factors(self.weight, logits, losses)).sum(-1)
+        losses = self._of_samples(logits, target, self.weight)
         if self.reduction == "mean":
             return losses.mean()
         return losses.sum() if self.reduction == "sum" else losses
 
-    @staticmethod
-    def _factors(weight: Tensor, logits: Tensor, losses: Tensor) -> Tensor:
-        num_classes = logits.shape[class_dimension(logits)]
-        if len(weight) != num_classes:
-            raise ValueError(f"weight has {len(weight)} factors for logits of {num_classes} classes")
-        return weight.to(losses.dtype)
+    def _of_samples(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        """Loss of each sample, labels smoothed, classes weighted by this loss's weight or an outer one's."""
+        if self.label_smoothing:
+            target = smooth_target(logits, target, self.label_smoothing)
+        return self.per_sample(logits, target) if weight is None else self._weighted(logits, target, weight)
+
+    def _weighted(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        if self.mean_over_labels and is_soft(target):
+            return self.per_sample(logits, weighted_target(weight, logits, target))
+        losses = self.per_sample(logits, target)
+        return sample_weights(weight, logits, target, losses.dtype) * losses
+
+
+def check_weight(weight: Any) -> None:
+    """Refuse what holds no factors of classes; how many classes there are, only the logits say."""
+    if weight is None:
+        return
+    if not isinstance(weight, Tensor):
+        given = f"got {type(weight).__name__}: weight=torch.as_tensor(...)"
+        raise TypeError(f"weight must be a tensor of one factor per class, {given}")
+    if weight.ndim != 1:
+        raise ValueError(f"weight must hold one factor per class, shape (K,); got {tuple(weight.shape)}")
+    if not weight.is_meta and not ((weight >= 0) & (weight < torch.inf)).all():
+        raise ValueError(f"weight must hold finite factors of at least 0, got weight={weight.tolist()}")
+
+
+def weighted_target(weight: Tensor, logits: Tensor, target: Tensor) -> Tensor:
+    """Probabilities times the factors of their classes."""
+    dim = class_dimension(logits)
+    classes_last = target.movedim(dim, -1) * _factors(weight, logits, target.dtype)
+    return classes_last.movedim(-1, dim)
+
+
+def sample_weights(weight: Tensor, logits: Tensor, target: Tensor, dtype: torch.dtype) -> Tensor:
+    """Weight of each sample: the factor of its class, or its mean under the target's probabilities."""
+    factors = _factors(weight, logits, dtype)
+    if is_soft(target):
+        return (target.to(dtype).movedim(class_dimension(logits), -1) * factors).sum(-1)
+    return factors.gather(0, target.flatten()).view_as(target)
+
+
+def _factors(weight: Tensor, logits: Tensor, dtype: torch.dtype) -> Tensor:
+    num_classes = logits.shape[class_dimension(logits)]
+    if len(weight) != num_classes:
+        raise ValueError(f"weight has {len(weight)} factors for logits of {num_classes} classes")
+    return weight.to(dtype)
 
 
 class OfFormula(Loss):
@@ -131,6 +208,8 @@ class OfFormula(Loss):
 
     def __init__(self, hyperparameters: dict[str, Any], aggregation: Aggregation) -> None:
         super().__init__(**aggregation)
+        # None and strings may be choices of a loss, numbers must be numbers.
+        check_numbers(**{name: value for name, value in hyperparameters.items() if value is not None})
         # The function itself refuses what is out of its range, here and not in the first step of training.
         self._formula(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64), **hyperparameters)
         self._names = tuple(hyperparameters)
@@ -140,3 +219,10 @@ class OfFormula(Loss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Loss of each sample, ``(N, d1, ...)``."""
         return self._formula(logits, target, **self.hyperparameters())
+
+
+def refuse_smoothing(loss: Loss, aggregation: Aggregation) -> None:
+    """Refuse a second share of the uniform distribution for a loss that smooths its target itself."""
+    if share := aggregation.get("label_smoothing"):
+        name = type(loss).__name__
+        raise ValueError(f"{name} smooths by epsilon: give that alone, not label_smoothing={share!r} too")

@@ -1,13 +1,13 @@
 """Modules of the losses that the paper compares itself with."""
 
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
 
 from sce_lib.losses import functional as L
 from sce_lib.losses.functional.baselines import check_bootstrap, check_transitions, cross_entropy_with_rows
-from sce_lib.losses.modules.base import Aggregation, Loss, OfFormula
+from sce_lib.losses.modules.base import Aggregation, Loss, OfFormula, refuse_smoothing, weighted_target
 
 __all__ = ["BackwardCorrection", "Bootstrap", "ForwardCorrection", "GeneralizedCrossEntropy"]
 __all__ += ["LabelSmoothing"]
@@ -22,6 +22,8 @@ class GeneralizedCrossEntropy(OfFormula):
     tensor(0.7500)
     """
 
+    name: ClassVar[str] = "gce"
+    mean_over_labels: ClassVar[bool] = True
     _formula = staticmethod(L.generalized_cross_entropy)
     q: float
     truncation: float | None
@@ -35,9 +37,8 @@ class GeneralizedCrossEntropy(OfFormula):
 class LabelSmoothing(OfFormula):
     r"""Cross entropy with smoothed targets, :math:`(1-\epsilon)\,q + \epsilon/K`; `epsilon` is in [0, 1].
 
-    :class:`sce_lib.losses.SmoothedTargets` smooths for any other loss. ``weight`` multiplies the whole loss
-    of a sample, whereas ``torch.nn.CrossEntropyLoss(weight, label_smoothing=...)`` weights each class of the
-    smoothed target.
+    Equal to ``torch.nn.CrossEntropyLoss(label_smoothing=epsilon)``. Any other loss smooths by its keyword
+    ``label_smoothing`` or by :class:`sce_lib.losses.SmoothedTargets`.
 
     Examples
     --------
@@ -45,11 +46,17 @@ class LabelSmoothing(OfFormula):
     tensor(0.6269)
     """
 
+    name: ClassVar[str] = "lsr"
     _formula = staticmethod(L.label_smoothing)
     epsilon: float
 
     def __init__(self, epsilon: float = 0.1, **aggregation: Unpack[Aggregation]) -> None:
+        refuse_smoothing(self, aggregation)
         super().__init__({"epsilon": epsilon}, aggregation)
+
+    def _weighted(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        smoothed = L.smooth_target(logits, target, self.epsilon)
+        return L.cross_entropy(logits, weighted_target(weight, logits, smoothed))
 
 
 class Bootstrap(OfFormula):
@@ -63,6 +70,7 @@ class Bootstrap(OfFormula):
     tensor(1.7269)
     """
 
+    name: ClassVar[str] = "bootstrap"
     _formula = staticmethod(L.bootstrap)
     beta: float
     hard: bool
@@ -95,6 +103,8 @@ class ForwardCorrection(Loss):
     tensor(1.6667)
     """
 
+    name: ClassVar[str] = "forward"
+    mean_over_labels: ClassVar[bool] = True
     T: Tensor
 
     def __init__(self, T: Any, **aggregation: Unpack[Aggregation]) -> None:
@@ -122,6 +132,8 @@ class BackwardCorrection(Loss):
     tensor(-0.8731)
     """
 
+    name: ClassVar[str] = "backward"
+    mean_over_labels: ClassVar[bool] = True
     inverse: Tensor
 
     def __init__(self, T: Any, **aggregation: Unpack[Aggregation]) -> None:

@@ -6,11 +6,13 @@ from typing import Any, Unpack, cast
 import torch
 from torch import Tensor, nn
 
-from sce_lib.losses import functional as L
+from sce_lib.losses.functional.baselines import smooth_target
 from sce_lib.losses.functional.inputs import check_at_least_zero, check_unit_interval
-from sce_lib.losses.modules.base import Aggregation, Loss
+from sce_lib.losses.modules.base import Aggregation, Loss, refuse_smoothing
 
 __all__ = ["SmoothedTargets", "Sum"]
+
+_SHARED = ("weight", "ignore_index", "reduction")
 
 
 class Sum(Loss):
@@ -20,7 +22,9 @@ class Sum(Loss):
     ----------
     terms : iterable of (float, Loss)
         One or more; coefficients are finite and at least 0. Of ``weight``, ``ignore_index`` and ``reduction``
-        what is not given is taken from the losses, which must agree on it (else ``ValueError``).
+        what is not given is taken from the losses, which must agree on it (else ``ValueError``). A loss that
+        is none of this library's (``TypeError``), and one with a memory, as D2L (``ValueError``), is refused.
+        ``label_smoothing`` of a term concerns that term alone, and that of the sum all of them.
 
     Examples
     --------
@@ -37,19 +41,22 @@ class Sum(Loss):
     _names = ("coefficients",)
 
     def __init__(self, terms: Iterable[tuple[float, Loss]], **aggregation: Unpack[Aggregation]) -> None:
-        terms = list(terms)
+        if not isinstance(terms, Iterable):
+            raise TypeError(f"a sum takes a list of pairs, (coefficient, loss); got {_shortly(terms)}")
+        terms = [_checked_term(term) for term in terms]
         if not terms:
             raise ValueError("a sum needs at least one term, got none")
-        for coefficient, _ in terms:
-            check_at_least_zero(coefficient=coefficient)
         losses = [loss for _, loss in terms]
         super().__init__(**shared(losses, aggregation))
-        self.coefficients = [float(coefficient) for coefficient, _ in terms]
+        self.coefficients = [coefficient for coefficient, _ in terms]
         self.losses = nn.ModuleList(losses)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Loss of each sample, ``(N, d1, ...)``."""
-        losses = [cast(Loss, loss).per_sample(logits, target) for loss in self.losses]
+        return self._weighted(logits, target, None)
+
+    def _weighted(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        losses = [cast(Loss, loss)._of_samples(logits, target, weight) for loss in self.losses]
         return torch.stack([c * loss for c, loss in zip(self.coefficients, losses, strict=True)]).sum(0)
 
 
@@ -62,7 +69,7 @@ class SmoothedTargets(Loss):
     ----------
     loss : Loss
         What is applied to the smoothed targets. Of ``weight``, ``ignore_index`` and ``reduction`` what is not
-        given is taken from it; ``weight`` goes by the target before smoothing.
+        given is taken from it. It is the same as ``label_smoothing=epsilon`` of the loss itself.
     epsilon : float
         The share of the uniform distribution, in [0, 1]. Reverse cross entropy floors the logarithm at ``A``,
         and it acts here: ``log(0.1/10)`` is below -4.
@@ -78,23 +85,60 @@ class SmoothedTargets(Loss):
     _names = ("epsilon",)
 
     def __init__(self, loss: Loss, epsilon: float = 0.1, **aggregation: Unpack[Aggregation]) -> None:
-        super().__init__(**shared([loss], aggregation))
         check_unit_interval(epsilon=epsilon)
+        refuse_smoothing(self, aggregation)
+        super().__init__(**shared([loss], aggregation))
         self.loss, self.epsilon = loss, epsilon
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Loss of each sample, ``(N, d1, ...)``."""
-        return self.loss.per_sample(logits, L.smooth_target(logits, target, self.epsilon))
+        return self._weighted(logits, target, None)
+
+    def _weighted(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        return self.loss._of_samples(logits, smooth_target(logits, target, self.epsilon), weight)
+
+
+def _checked_term(term: Any) -> tuple[float, Loss]:
+    try:
+        coefficient, loss = term
+    except (TypeError, ValueError):
+        raise TypeError(f"a term of a sum is a pair, (coefficient, loss); got {_shortly(term)}") from None
+    if isinstance(coefficient, nn.Module) or not hasattr(coefficient, "__float__"):
+        raise TypeError(
+            f"the coefficient of a term (coefficient, loss) is a number, got {_shortly(coefficient)}"
+        )
+    check_at_least_zero(coefficient=coefficient)
+    return float(coefficient), loss
+
+
+def check_part(loss: Any) -> None:
+    """Refuse what cannot be part of another loss."""
+    if not isinstance(loss, Loss):
+        library = "losses of sce_lib.losses can be parts of others: its CrossEntropy is torch's"
+        raise TypeError(f"only {library}; got {_shortly(loss)}")
+    for part in loss.modules():
+        if isinstance(part, Loss) and part.stateful:
+            name = type(part).__name__
+            raise ValueError(
+                f"{name} has a memory and cannot be part of another loss; give the other to {name}"
+            )
+
+
+def _shortly(given: Any) -> str:
+    text = repr(given)
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def shared(losses: Sequence[Loss], given: Aggregation) -> Aggregation:
     """Complete the aggregation that was given by what the losses agree on, or say on what they do not."""
-    for name in Aggregation.__annotations__:
+    for loss in losses:
+        check_part(loss)
+    for name in _SHARED:
         values = [getattr(loss, name) for loss in losses]
         if name not in given and not all(_equal(values[0], value) for value in values):
             advice = f"give {name} to the sum instead"
             raise ValueError(f"the losses of a sum disagree on {name}, {values}: {advice}")
-    own = {name: getattr(losses[0], name) for name in Aggregation.__annotations__}
+    own = {name: getattr(losses[0], name) for name in _SHARED}
     return cast(Aggregation, own | given)
 
 

@@ -1,9 +1,12 @@
 """Modules of the paper's own losses."""
 
-from typing import Unpack
+from typing import ClassVar, Unpack
+
+from torch import Tensor
 
 from sce_lib.losses import functional as L
-from sce_lib.losses.modules.base import Aggregation, OfFormula
+from sce_lib.losses.functional.inputs import is_soft
+from sce_lib.losses.modules.base import Aggregation, OfFormula, sample_weights, weighted_target
 
 __all__ = ["CrossEntropy", "MeanAbsoluteError", "ReverseCrossEntropy", "SymmetricCrossEntropy"]
 
@@ -11,7 +14,7 @@ __all__ = ["CrossEntropy", "MeanAbsoluteError", "ReverseCrossEntropy", "Symmetri
 class CrossEntropy(OfFormula):
     r"""Cross entropy, :math:`-\sum_k q_k \log p_k`.
 
-    Equal to ``torch.nn.CrossEntropyLoss`` for class indices, and for probabilities without ``weight``.
+    Equal to ``torch.nn.CrossEntropyLoss``, whatever its keywords and for class indices and probabilities.
 
     Examples
     --------
@@ -20,6 +23,8 @@ class CrossEntropy(OfFormula):
     tensor(1.3863)
     """
 
+    name: ClassVar[str] = "ce"
+    mean_over_labels: ClassVar[bool] = True
     _formula = staticmethod(L.cross_entropy)
 
     def __init__(self, **aggregation: Unpack[Aggregation]) -> None:
@@ -36,6 +41,7 @@ class ReverseCrossEntropy(OfFormula):
     tensor(3.)
     """
 
+    name: ClassVar[str] = "rce"
     _formula = staticmethod(L.reverse_cross_entropy)
     A: float
 
@@ -62,6 +68,7 @@ class SymmetricCrossEntropy(OfFormula):
     tensor(3.1386)
     """
 
+    name: ClassVar[str] = "sl"
     _formula = staticmethod(L.symmetric_cross_entropy)
     alpha: float
     beta: float
@@ -77,6 +84,13 @@ class SymmetricCrossEntropy(OfFormula):
     ) -> None:
         super().__init__({"alpha": alpha, "beta": beta, "A": A}, aggregation)
 
+    def _weighted(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        if not is_soft(target):
+            return super()._weighted(logits, target, weight)
+        ce = L.cross_entropy(logits, weighted_target(weight, logits, target))
+        rce = L.reverse_cross_entropy(logits, target, A=self.A)
+        return self.alpha * ce + self.beta * sample_weights(weight, logits, target, rce.dtype) * rce
+
 
 class MeanAbsoluteError(OfFormula):
     r"""Mean absolute error, :math:`\sum_k |p_k - q_k|` (§4.3).
@@ -88,6 +102,7 @@ class MeanAbsoluteError(OfFormula):
     tensor(1.5000)
     """
 
+    name: ClassVar[str] = "mae"
     _formula = staticmethod(L.mean_absolute_error)
 
     def __init__(self, **aggregation: Unpack[Aggregation]) -> None:
