@@ -9,15 +9,34 @@ import typer
 import sce_lib
 from sce_lib.cli import common
 from sce_lib.cli.common import said_plainly
+from sce_lib.cli.data import data_app
 from sce_lib.cli.installation import installed
 from sce_lib.cli.ledger import ledger_app
 from sce_lib.cli.noise import noise_app
+from sce_lib.cli.suspects import suspects_command
 from sce_lib.cli.sweep import sweep_command
 
 app = typer.Typer(help="Symmetric cross entropy: train runs, look at the ledger.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(noise_app, name="noise")
 app.command("sweep")(sweep_command)
+app.command("suspects")(suspects_command)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"sce-lib {sce_lib.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def sce(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="say which, and end")
+    ] = False,
+) -> None:
+    """Symmetric cross entropy: train runs, look at the ledger."""
 
 
 @app.command("run")
@@ -44,6 +63,9 @@ def run_command(
     from sce_lib.experiments.ledger import Ledger
 
     ledger = Ledger(folder)
+    common.check_device(device)
+    if threads < 1:
+        raise ValueError(f"--threads is how many threads torch has, at least 1, not {threads}")
     if seeds < 1:
         raise ValueError(f"--seeds is how many runs to make, at least 1, not {seeds}")
     if config is not None:
@@ -77,6 +99,7 @@ def check_env(
 
     Exits with 1 if a check of the device fails; what is not installed is no failure.
     """
+    common.check_device(device)
     import tempfile
 
     import torch

@@ -1,6 +1,8 @@
 """Options that commands share, and how an error is said."""
 
 import functools
+import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -17,12 +19,35 @@ NoiseOption = Annotated[str, typer.Option(help="clean, symmetric-0.4, asymmetric
 ProfileOption = Annotated[str, typer.Option(help="smoke, laptop or full: how much")]
 ProtocolOption = Annotated[str, typer.Option(help="paper or released: whose details")]
 SectionOption = Annotated[str | None, typer.Option(help="5.1, 5.2 or 5.3: which section's settings")]
+NTrainOption = Annotated[
+    int | None, typer.Option("--n-train", help="training images of a run; the profile's own if not given")
+]
+EpochsOption = Annotated[int | None, typer.Option(help="epochs of a run; the profile's own if not given")]
+WidthOption = Annotated[
+    float | None, typer.Option(help="of the network, 1 is the paper's; the profile's own if not given")
+]
+
+
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
 LedgerOption = Annotated[
     Path | None,
     typer.Option("--ledger", help="folder of records; `sce check-env` names the one meant if not given"),
 ]
 SeedsOption = Annotated[int, typer.Option(help="runs of each cell, with seeds 0, 1, ...")]
+
+
+def check_device(name: str) -> None:
+    """Refuse what is no device's name, before torch is there to say so, whose import takes seconds."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise ValueError(f"device {name!r} is not known; give auto, cpu, cuda or cuda:1")
+
+
+# What torch says where memory ends, of a GPU and of the machine; its own error is a RuntimeError, too.
+_FULL = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED|Cannot allocate memory", re.IGNORECASE)
+
+
+def _memory_ended(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or bool(_FULL.search(str(error)))
 
 
 def stop(error: Exception) -> typer.Exit:
@@ -32,20 +57,38 @@ def stop(error: Exception) -> typer.Exit:
     """
     if isinstance(error, BrokenPipeError):
         raise error
-    typer.echo(f"sce: {explain(error)}", err=True)
+    said = explain(error)
+    if _memory_ended(error):
+        first = (said.splitlines() or ["no more is to be had"])[0]
+        said = f"out of memory ({first}): give a smaller --width or --n-train, or another --device"
+    typer.echo(f"sce: {said}", err=True)
     return typer.Exit(2)
 
 
+def _tell(message: Warning | str, *_: object, **__: object) -> None:
+    """Show a warning as a line of the command, without the place in the code that it comes from."""
+    typer.echo(f"sce: {message}", err=True)
+
+
 def said_plainly(command: Command) -> Command:
-    """Make a command say what its user can mend by `stop`; what is a fault of ours keeps its traceback."""
+    """Make a command say what its user can mend by `stop`; what is a fault of ours keeps its traceback.
+
+    Warnings are lines of the command, too.
+    """
 
     @functools.wraps(command)
     def wrapped(*arguments: object, **options: object) -> None:
-        try:
-            command(*arguments, **options)
-        except (KeyError, IndexError):
-            raise
-        except (ValueError, LookupError, OSError, ArithmeticError, ImportError) as error:
-            raise stop(error) from error
+        with warnings.catch_warnings():
+            warnings.showwarning = _tell
+            try:
+                command(*arguments, **options)
+            except (KeyError, IndexError):
+                raise
+            except (ValueError, LookupError, OSError, ArithmeticError, ImportError, MemoryError) as error:
+                raise stop(error) from error
+            except RuntimeError as error:  # torch's of a full device is one
+                if not _memory_ended(error):
+                    raise
+                raise stop(error) from error
 
     return wrapped  # type: ignore[return-value]

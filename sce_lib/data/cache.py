@@ -10,49 +10,35 @@ from typing import TypeVar
 
 import numpy as np
 import PIL
-import torch
 from filelock import FileLock
 
-from sce_lib.data.core import ImageData, hash_tensors
-from sce_lib.data.sampling import PixelStatistics, pixel_statistics
-from sce_lib.data.trees import walk
+from sce_lib.data.hashing import hash_arrays
+from sce_lib.data.trees import DecodedTree, read_tree, walk
 from sce_lib.files import cache_root, set_aside, write_atomically
 
 # Raise it when the same tree comes to be decoded differently.
 _DECODER = 1
 _READ_ERRORS = (OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile)
 _IMAGES = ("train_images", "train_labels", "test_images", "test_labels")
-_STATISTICS = ("mean", "std", "pixel_mean")
 
 Arrays = dict[str, np.ndarray]
 T = TypeVar("T")
 
 
-def cached_tree(
-    tree: Path, name: str, official: tuple[str, ...] | None, build: Callable[[], ImageData]
-) -> ImageData:
-    """Return what `build` decodes from a tree, from the cache if tree and class names are unchanged since."""
-    return _remember(f"{name}-{_tree_key(tree, name, official)}", build, _pack_images, _unpack_images)
+def cached_tree(tree: Path, name: str, official: tuple[str, ...] | None) -> DecodedTree:
+    """Return what `read_tree` does, from the cache if tree and class names are unchanged since."""
+
+    def pack(decoded: DecodedTree) -> Arrays:
+        images = {key: getattr(decoded, key) for key in _IMAGES}
+        sums = {"fingerprint": hash_arrays(*images.values())}
+        words = {"name": name, "classes": decoded.classes, "source": decoded.source} | sums
+        return {key: np.array(value) for key, value in words.items()} | images
+
+    key = _tree_key(tree, name, official)
+    return remember(f"{name}-{key}", lambda: read_tree(tree, name, official), pack, _unpack)
 
 
-def training_statistics(data: ImageData) -> PixelStatistics:
-    """Return `pixel_statistics` of the training images, kept on disk by the data's fingerprint.
-
-    Examples
-    --------
-    >>> from sce_lib.data import load_dataset
-    >>> training_statistics(load_dataset("digits")).pixel_mean.shape
-    torch.Size([8, 8, 1])
-    """
-    return cached_statistics(data.fingerprint, lambda: pixel_statistics(data.train_images))
-
-
-def cached_statistics(key: str, compute: Callable[[], PixelStatistics]) -> PixelStatistics:
-    """Return pixel statistics from the cache, or compute and keep them by a hash of what decides them."""
-    return _remember(f"pixels-{key[:32]}", compute, _pack_statistics, _unpack_statistics)
-
-
-def _remember(
+def remember(
     stem: str, build: Callable[[], T], pack: Callable[[T], Arrays], unpack: Callable[[Arrays], T]
 ) -> T:
     """Read ``<cache>/decoded/<stem>.npz``, or build it, once among all processes that want it at once."""
@@ -95,34 +81,14 @@ def _store(file: Path, arrays: Arrays) -> None:
         warnings.warn(f"{file} cannot be written ({error}); it will be made again", stacklevel=4)
 
 
-def _pack_images(data: ImageData) -> Arrays:
-    words = {key: np.array(getattr(data, key)) for key in ("name", "classes", "source", "fingerprint")}
-    return words | {key: getattr(data, key).numpy() for key in _IMAGES}
+def _unpack(stored: Arrays) -> DecodedTree:
+    images = {key: stored[key] for key in _IMAGES}
+    check_sum(hash_arrays(*images.values()), stored["fingerprint"])
+    return DecodedTree(**images, classes=tuple(map(str, stored["classes"])), source=str(stored["source"]))
 
 
-def _unpack_images(stored: Arrays) -> ImageData:
-    data = ImageData(
-        name=str(stored["name"]),
-        **{key: torch.from_numpy(stored[key]) for key in _IMAGES},
-        classes=tuple(str(c) for c in stored["classes"]),
-        source=str(stored["source"]),
-    )
-    _check_sum(data.fingerprint, stored["fingerprint"])
-    return data
-
-
-def _pack_statistics(statistics: PixelStatistics) -> Arrays:
-    tensors = {key: getattr(statistics, key) for key in _STATISTICS}
-    return {"sum": np.array(hash_tensors(*tensors.values()))} | {k: t.numpy() for k, t in tensors.items()}
-
-
-def _unpack_statistics(stored: Arrays) -> PixelStatistics:
-    tensors = [torch.from_numpy(stored[key]) for key in _STATISTICS]
-    _check_sum(hash_tensors(*tensors), stored["sum"])
-    return PixelStatistics(*tensors)
-
-
-def _check_sum(computed: str, stored: np.ndarray) -> None:
+def check_sum(computed: str, stored: np.ndarray) -> None:
+    """Raise a ValueError if arrays are not those that were stored."""
     if computed != str(stored):
         raise ValueError("its sum does not fit its arrays")
 

@@ -22,9 +22,9 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from sce_lib.data.cache import cached_statistics
-from sce_lib.data.core import DatasetError, DatasetNotFound
-from sce_lib.data.sampling import PixelStatistics, pixel_statistics, stratified_subset
+from sce_lib.data.errors import DatasetError, DatasetNotFound
+from sce_lib.data.sampling import stratified_subset
+from sce_lib.data.statistics import PixelStatistics, cached_statistics, pixel_statistics
 from sce_lib.files import data_root
 
 NUM_CLASSES = 14

@@ -1,18 +1,12 @@
-"""What a data set is: its arrays, their fingerprint, and the errors raised for bad ones."""
+"""What a data set is: its arrays and their fingerprint."""
 
-import hashlib
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-
-class DatasetError(ValueError):
-    """The data are there but cannot be used: a broken image, a wrong size, a malformed file, a bad name."""
-
-
-class DatasetNotFound(FileNotFoundError):
-    """The data are neither on disk nor to be downloaded; the message says what was looked for and where."""
+from sce_lib.data.errors import DatasetError
+from sce_lib.data.hashing import hash_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,10 +91,4 @@ def hash_tensors(*tensors: Tensor) -> str:
     >>> hash_tensors(torch.zeros(2, 3)) == hash_tensors(torch.zeros(3, 2))
     False
     """
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        array = tensor.detach().cpu().contiguous().numpy()
-        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(array.data)
-    return digest.hexdigest()
+    return hash_arrays(*(tensor.detach().cpu().contiguous().numpy() for tensor in tensors))

@@ -1,20 +1,14 @@
 """`load_dataset`: one door to every data set that fits in memory."""
 
-import difflib
-import re
-from functools import partial
 from pathlib import Path
 
-from sce_lib.data.cache import cached_tree
-from sce_lib.data.core import DatasetError, DatasetNotFound, ImageData
-from sce_lib.data.official import OFFICIAL, IncompleteFiles, download_official, load_digits, read_official
-from sce_lib.data.trees import find_tree, read_tree
-from sce_lib.files import data_root
+import torch
 
-KNOWN_DATASETS: tuple[str, ...] = ("digits", *OFFICIAL)
-# Those, and the one that is read from disk image by image.
-_NAMES = (*KNOWN_DATASETS, "clothing1m")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+from sce_lib.data.at_hand import NOT_TORCHVISIONS, explain_absence, read_at_hand, resolved
+from sce_lib.data.core import ImageData
+from sce_lib.data.errors import DatasetError, DatasetNotFound
+from sce_lib.data.names import OFFICIAL, check_name
+from sce_lib.data.official import IncompleteFiles, download_official, load_digits, read_official
 
 
 def load_dataset(name: str, root: str | Path | None = None, download: bool = True) -> ImageData:
@@ -43,8 +37,8 @@ def load_dataset(name: str, root: str | Path | None = None, download: bool = Tru
     >>> data.test_images.dtype, tuple(data.test_images.shape), data.source
     (torch.uint8, (500, 8, 8, 1), 'scikit-learn digits')
     """
-    _check_name(name)
-    root = Path(root).expanduser().resolve() if root is not None else data_root()
+    check_name(name)
+    root = resolved(root)
     if name == "digits":
         return load_digits()
     if name == "clothing1m":
@@ -55,26 +49,17 @@ def load_dataset(name: str, root: str | Path | None = None, download: bool = Tru
     failure = _download(name, root, download)
     if failure is None and (data := read_official(name, root)) is not None:
         return data
-    raise DatasetNotFound(_explain(name, root, failure))
-
-
-def _check_name(name: str) -> None:
-    if not isinstance(name, str):
-        raise TypeError(f"a data set's name is a str, got {name!r}.")
-    if not _NAME.fullmatch(name):
-        raise DatasetError(
-            f"data set name {name!r} must be letters, digits, '.', '_' and '-', beginning with a letter or "
-            f"digit; known are {', '.join(_NAMES)}. A folder is given as root, not in the name."
-        )
+    raise DatasetNotFound(explain_absence(name, root, failure))
 
 
 def _on_disk(name: str, root: Path, download: bool) -> ImageData | None:
     if name in OFFICIAL and (data := _read_official(name, root, download)):
         return data
-    if (tree := find_tree(root, name)) is None:
+    if (tree := read_at_hand(name, root)) is None:
         return None
-    classes = OFFICIAL[name].classes if name in OFFICIAL else None
-    return cached_tree(tree, name, classes, partial(read_tree, tree, name, classes))
+    train, test = map(torch.from_numpy, (tree.train_images, tree.test_images))
+    labels, test_labels = map(torch.from_numpy, (tree.train_labels, tree.test_labels))
+    return ImageData(name, train, labels, test, test_labels, tree.classes, tree.source)
 
 
 def _read_official(name: str, root: Path, download: bool) -> ImageData | None:
@@ -91,26 +76,4 @@ def _download(name: str, root: Path, allowed: bool) -> str | None:
     """Return None if the files are there now, else what kept them from coming."""
     if not allowed:
         return "not tried, since download=False"
-    return download_official(name, root) if name in OFFICIAL else "torchvision has none of this name"
-
-
-def _explain(name: str, root: Path, failure: str | None) -> str:
-    """Say what was looked for, where, and how to get it."""
-    close = difflib.get_close_matches(name.lower(), _NAMES, n=1)
-    guess = f" Did you mean {close[0]!r}?" if close and close[0] != name else ""
-    looked = [f"{root / name}/{{train,test}}/<class>/<file>", f"{root / name}.zip"]
-    if name in OFFICIAL:
-        looked.insert(0, f"{root / OFFICIAL[name].folder}/, torchvision's files")
-    lines = [
-        f"Data set {name!r} was not found.{guess} Known: {', '.join(_NAMES)}.",
-        "Looked for:",
-        *(f"  {place}" for place in looked),
-        f"Download: {failure}.",
-        "Three ways to get data:",
-        f"  1. download: load_dataset({name!r}, download=True) where there is internet "
-        f"(torchvision has {', '.join(OFFICIAL)});",
-        f"  2. put the official files, or torchvision's folder, under SCE_DATA (or root=), here {root};",
-        f"  3. an image tree of your own, {looked[-2]} or that as {looked[-1]}.",
-        "The digits need none of these: load_dataset('digits').",
-    ]
-    return "\n".join(lines)
+    return download_official(name, root) if name in OFFICIAL else NOT_TORCHVISIONS

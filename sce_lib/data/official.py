@@ -2,14 +2,16 @@
 
 import urllib.request
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from filelock import FileLock
 from torch import Tensor
 
-from sce_lib.data.core import DatasetError, ImageData
+from sce_lib.data.core import ImageData
+from sce_lib.data.errors import DatasetError
+from sce_lib.data.names import OFFICIAL
 from sce_lib.data.sampling import class_quotas
 from sce_lib.files import cache_root
 
@@ -19,46 +21,6 @@ _PROBE_SECONDS = 10
 
 class IncompleteFiles(DatasetError):
     """Some of torchvision's files are missing or have not their MD5 sum: a new download would mend that."""
-
-
-class Official(NamedTuple):
-    """A data set that torchvision knows: its class there, its folder below the root, its classes in order."""
-
-    torchvision_name: str
-    folder: str
-    classes: tuple[str, ...]
-
-    @property
-    def reader(self) -> Any:
-        """The torchvision class; a `DatasetError` if torchvision is not installed or does not fit torch."""
-        try:
-            import torchvision
-        except (ImportError, RuntimeError, AttributeError, OSError) as error:  # as a misfit's import ends
-            raise DatasetError(
-                f"{self.torchvision_name} is read and downloaded by torchvision, which cannot be imported "
-                f"here ({error}): pip install 'sce-lib[data]', in the version that belongs to this torch. "
-                "Images as a folder or zip need none."
-            ) from error
-        return getattr(torchvision.datasets, self.torchvision_name)
-
-
-_FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag")
-_CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-_CIFAR100 = """
-    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
-    castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin
-    elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard
-    lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear
-    pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal
-    shark shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank
-    telephone television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
-"""
-OFFICIAL: dict[str, Official] = {
-    "mnist": Official("MNIST", "MNIST/raw", tuple("0123456789")),
-    "fashion_mnist": Official("FashionMNIST", "FashionMNIST/raw", (*_FASHION, "Ankle boot")),
-    "cifar10": Official("CIFAR10", "cifar-10-batches-py", _CIFAR10),
-    "cifar100": Official("CIFAR100", "cifar-100-python", tuple(_CIFAR100.split())),
-}
 
 
 def load_digits() -> ImageData:

@@ -1,14 +1,9 @@
-"""Subsets that keep the share of every class, and statistics of the pixels."""
-
-from collections.abc import Iterable
-from dataclasses import dataclass
+"""Subsets that keep the share of every class."""
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
-
-_CHUNK_VALUES = 2**22  # 32 MB as float64
 
 
 def class_quotas(counts: ArrayLike, n: int) -> NDArray[np.int64]:
@@ -57,59 +52,3 @@ def stratified_subset(labels: Tensor | ArrayLike, n: int, seed: int) -> Tensor:
         for label, quota in zip(present, class_quotas(counts, int(n)), strict=True)
     ]
     return torch.from_numpy(np.sort(np.concatenate(chosen))).to(device)
-
-
-@dataclass(frozen=True, eq=False)
-class PixelStatistics:
-    """Mean and deviation of pixel values, in units of the full range (0 is black, 1 is 255).
-
-    Parameters
-    ----------
-    mean, std : Tensor
-        float64 ``(C,)``, over all pixels of a channel; the deviation is the population's (divided by N).
-    pixel_mean : Tensor
-        float64 ``(H, W, C)``, over images alone.
-    """
-
-    mean: Tensor
-    std: Tensor
-    pixel_mean: Tensor
-
-
-def pixel_statistics(images: Tensor | Iterable[Tensor]) -> PixelStatistics:
-    """Return the statistics of a training split's pixels, on the CPU, as `sce_lib.data.normalise` takes them.
-
-    Sums are of whole numbers and so exact: chunks, order and device change nothing.
-
-    Parameters
-    ----------
-    images : Tensor or iterable of Tensor
-        uint8 ``(N, H, W, C)``, or batches of that shape one after the other for what does not fit in memory;
-        at least one image, and all of one size, else a `ValueError`.
-
-    Examples
-    --------
-    >>> images = torch.tensor([0, 255], dtype=torch.uint8).reshape(2, 1, 1, 1)
-    >>> statistics = pixel_statistics(images)
-    >>> statistics.mean.item(), statistics.std.item()
-    (0.5, 0.5)
-    """
-    if isinstance(images, Tensor):
-        images = images.split(max(1, _CHUNK_VALUES // (images[:1].numel() or 1)))
-    count, total, squares = 0, torch.zeros(()), torch.zeros(())
-    size: torch.Size | None = None
-    for batch in images:
-        if batch.dtype != torch.uint8 or batch.ndim != 4:
-            got = f"{batch.dtype} {tuple(batch.shape)}"
-            raise ValueError(f"pixel statistics need uint8 images (N, H, W, C), got {got}.")
-        size = size or batch.shape[1:]
-        if batch.shape[1:] != size:
-            raise ValueError(f"images must be of one size, got {tuple(size)} and {tuple(batch.shape[1:])}.")
-        values = batch.cpu().double()
-        count, total, squares = count + len(batch), total + values.sum(0), squares + values.square_().sum(0)
-    if count == 0:
-        raise ValueError("pixel statistics need at least one image, got none.")
-    pixel_mean, pixel_square = total / count, squares / count
-    mean = pixel_mean.mean((0, 1))
-    variance = (pixel_square.mean((0, 1)) - mean.square()).clamp_min(0)
-    return PixelStatistics(mean / 255, variance.sqrt() / 255, pixel_mean / 255)

@@ -8,6 +8,7 @@ elsewhere than directly in a class folder is refused, since leaving it out silen
 import io
 import os
 import re
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -16,18 +17,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from sce_lib.data.core import DatasetError, ImageData
+from sce_lib.data.errors import DatasetError
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 SPLITS = ("train", "test")
 # Only lossless conversions: a palette is a way of storing RGB, a bitmap of storing grayscale.
 _MODES = {"L": "L", "1": "L", "RGB": "RGB", "P": "RGB"}
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile)
+
+# No image of a tree that fits in memory is as large as these; a file that is would take the memory of all.
+_MOST_BYTES = 2**30
+_MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 2**27
 
 Reader = Callable[[str], bytes]
 
@@ -41,6 +45,17 @@ class Member(NamedTuple):
     stem: str
 
 
+class DecodedTree(NamedTuple):
+    """A tree's images, uint8 ``(N, H, W, C)``, labels, int64 ``(N,)``, class names, and kinds of files."""
+
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.int64]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    source: str
+
+
 def find_tree(root: Path, name: str) -> Path | None:
     """Return the folder or else the zip that holds the tree of that name, or None."""
     folder, archive = root / name, root / f"{name}.zip"
@@ -50,7 +65,7 @@ def find_tree(root: Path, name: str) -> Path | None:
     return archive if archive.is_file() else None
 
 
-def read_tree(tree: Path, name: str, official: tuple[str, ...] | None = None) -> ImageData:
+def read_tree(tree: Path, name: str, official: tuple[str, ...] | None = None) -> DecodedTree:
     """Decode every image of a tree; a zip is not unpacked to disk, and may hold the splits under ``<name>/``.
 
     Images are ordered by their stems, numbers in them by value (``9`` before ``10``), across classes; equal
@@ -58,51 +73,88 @@ def read_tree(tree: Path, name: str, official: tuple[str, ...] | None = None) ->
     these names (``/`` written ``_``) or the ids; else the folder names, by value where all are whole numbers.
     """
     with open_tree(tree, name) as (names, read):
-        members, folders = list_members(names, tree, name)
-        order = class_order(_check_classes(members, folders, tree), official, tree)
-        ids = {folder: place for place, folder in enumerate(order)}
-        ranked = sorted(members, key=lambda m: (_natural(m.stem), ids[m.folder], m.name))
+        ranked, ids = rank_members(names, tree, name, official)
         images, formats = _decode(ranked, read, tree)
     labels = np.array([ids[member.folder] for member in ranked], dtype=np.int64)
     training = np.array([member.split == "train" for member in ranked])
-    pixels, targets, train = (torch.from_numpy(array) for array in (images, labels, training))
-    arrays = (pixels[train], targets[train], pixels[~train], targets[~train])
-    return ImageData(name, *arrays, official or tuple(order), f"image tree ({', '.join(sorted(formats))})")
+    arrays = (images[training], labels[training], images[~training], labels[~training])
+    return DecodedTree(*arrays, official or tuple(ids), f"image tree ({', '.join(sorted(formats))})")
+
+
+def rank_members(
+    names: Iterable[str], tree: Path, name: str, official: tuple[str, ...] | None
+) -> tuple[list[Member], dict[str, int]]:
+    """Return a tree's images in the order that `read_tree` has them in, and the class id of each folder."""
+    members, folders, misplaced = sort_out(names, name)
+    for problem in misplaced + class_problems(members, folders, tree):
+        raise DatasetError(f"{tree}: {problem}")
+    order = class_order(folders["train"], official, tree)
+    ids = {folder: place for place, folder in enumerate(order)}
+    return sorted(members, key=lambda m: (_natural(m.stem), ids[m.folder], m.name)), ids
 
 
 @contextmanager
 def open_tree(tree: Path, name: str) -> Iterator[tuple[list[str], Reader]]:
     """Open a folder or zip; give the names in it (folders end in ``/``) and a reader of their bytes."""
     if tree.is_dir():
-        yield walk(tree), lambda member: (tree / member).read_bytes()
+        yield walk(tree), lambda member: _read_file(tree / member)
         return
     try:
         archive = zipfile.ZipFile(tree)
     except (zipfile.BadZipFile, OSError) as error:
         raise DatasetError(f"{tree} is not a zip file that can be read: {error}") from error
     with archive:
-        yield archive.namelist(), archive.read
+        yield archive.namelist(), lambda member: _read_member(archive, member)
+
+
+def _read_file(path: Path) -> bytes:
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError("it is no regular file")  # reading a pipe would wait for ever
+    _check_bytes(state.st_size)
+    return path.read_bytes()
+
+
+def _read_member(archive: zipfile.ZipFile, member: str) -> bytes:
+    _check_bytes(archive.getinfo(member).file_size)
+    return archive.read(member)
+
+
+def _check_bytes(size: int) -> None:
+    if size > _MOST_BYTES:
+        raise OSError(f"it has {size:,} bytes, unpacked; at most {_MOST_BYTES:,} are read")
 
 
 def walk(tree: Path) -> list[str]:
     """Return the sorted names of all below ``train`` and ``test``, as a zip has them; links are followed."""
-    names: list[str] = []
-    for split in SPLITS:
-        for folder, folders, files in os.walk(tree / split, followlinks=True):
-            inside = Path(folder).relative_to(tree).as_posix()
-            names += [f"{inside}/{name}/" for name in folders] + [f"{inside}/{name}" for name in files]
-    return sorted(names)
+    splits = [split for split in SPLITS if (tree / split).is_dir()]
+    return sorted(name for split in splits for name in _below(tree / split, split, frozenset()))
 
 
-def list_members(names: Iterable[str], tree: Path, name: str) -> tuple[list[Member], dict[str, set[str]]]:
-    """Return a tree's images and, by split, all its class folders; refuse what is out of place."""
+def _below(folder: Path, inside: str, above: frozenset[str]) -> Iterator[str]:
+    above |= {os.path.realpath(folder)}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = f"{inside}/{entry.name}"
+            if not entry.is_dir():
+                yield name
+                continue
+            yield f"{name}/"
+            if os.path.realpath(entry.path) not in above:  # else a link that leads back
+                yield from _below(Path(entry.path), name, above)
+
+
+def sort_out(names: Iterable[str], name: str) -> tuple[list[Member], dict[str, set[str]], list[str]]:
+    """Return a tree's images, by split all its class folders, and a sentence for each name out of place."""
     members: list[Member] = []
     folders: dict[str, set[str]] = {split: set() for split in SPLITS}
+    problems: list[str] = []
     seen: set[str] = set()
     for full in names:
         parts = full.removesuffix("/").split("/")
         if ".." in parts or full.startswith("/") or "\\" in full:
-            raise DatasetError(f"{tree}: member {full!r} points outside of the tree; make the zip anew.")
+            problems.append(f"member {full!r} points outside of the tree; make the zip anew.")
+            continue
         parts = parts[1:] if parts[0] == name else parts
         if not parts or parts[0] not in SPLITS or any(p.startswith(".") or p == "__MACOSX" for p in parts):
             continue
@@ -113,27 +165,29 @@ def list_members(names: Iterable[str], tree: Path, name: str) -> tuple[list[Memb
             continue
         if len(parts) != 3 or full in seen:
             reason = "occurs twice" if full in seen else "is not at {train,test}/<class>/<file>"
-            raise DatasetError(f"{tree}: image {full!r} {reason}.")
+            problems.append(f"image {full!r} {reason}.")
+            continue
         seen.add(full)
         members.append(Member(full, parts[0], parts[1], path.stem))
-    return members, folders
+    return members, folders, problems
 
 
-def _check_classes(members: list[Member], folders: dict[str, set[str]], tree: Path) -> set[str]:
+def class_problems(members: list[Member], folders: dict[str, set[str]], tree: Path) -> list[str]:
+    """Return a sentence for each split or class without images, and for classes of one split alone."""
     found = {split: {m.folder for m in members if m.split == split} for split in SPLITS}
+    problems = []
     for split in SPLITS:
         if not folders[split]:
-            raise DatasetError(
-                f"{tree} has no {split} images; a tree holds {{train,test}}/<class>/<file>, and a zip may "
+            problems.append(
+                f"there are no {split} images; a tree holds {{train,test}}/<class>/<file>, and a zip may "
                 f"have these under {tree.stem}/."
             )
-        if empty := folders[split] - found[split]:
-            where, suffixes = f"{tree}: class folder {split}/{min(empty)}", ", ".join(IMAGE_SUFFIXES)
-            raise DatasetError(f"{where} holds no image ({suffixes}).")
+        for empty in sorted(folders[split] - found[split]):
+            problems.append(f"class folder {split}/{empty} holds no image ({', '.join(IMAGE_SUFFIXES)}).")
     for split, other in (SPLITS, SPLITS[::-1]):
-        if alone := found[split] - found[other]:
-            raise DatasetError(f"{tree}: class folders {sorted(alone)} are in {split} but not in {other}.")
-    return found["train"]
+        if folders[other] and (alone := folders[split] - folders[other]):
+            problems.append(f"class folders {sorted(alone)} are in {split} but not in {other}.")
+    return problems
 
 
 def class_order(folders: set[str], official: tuple[str, ...] | None, tree: Path) -> list[str]:
@@ -169,8 +223,8 @@ def _decode(members: list[Member], read: Reader, tree: Path) -> tuple[NDArray[np
             images = np.empty((len(members), *pixels.shape), dtype=np.uint8)
         if pixels.shape != images.shape[1:]:
             raise DatasetError(
-                f"{tree}: image {member.name!r} is {_describe(pixels.shape)}, expected "
-                f"{_describe(images.shape[1:])} as in {members[0].name!r}; all images must be alike."
+                f"{tree}: image {member.name!r} is {describe(pixels.shape)}, expected "
+                f"{describe(images.shape[1:])} as in {members[0].name!r}; all images must be alike."
             )
         images[place] = pixels
         formats.add(kind)
@@ -180,22 +234,44 @@ def _decode(members: list[Member], read: Reader, tree: Path) -> tuple[NDArray[np
 
 def _decode_one(member: Member, read: Reader, tree: Path) -> tuple[NDArray[np.uint8], str]:
     try:
-        with Image.open(io.BytesIO(read(member.name))) as image:
-            image.load()
-            mode, kind = image.mode, str(image.format)
-            # A transparent palette would lose its transparency.
-            mode = "PA" if mode == "P" and "transparency" in image.info else mode
-            pixels = np.asarray(image.convert(_MODES[mode])) if mode in _MODES else None
+        return decode(lambda: read(member.name))
+    except DatasetError as error:
+        raise DatasetError(f"{tree}: image {member.name!r} {error}") from error
+
+
+def decode(read: Callable[[], bytes]) -> tuple[NDArray[np.uint8], str]:
+    """Return an image's pixels, ``(H, W, C)``, and the format of its file; a `DatasetError` says why not."""
+    with opened(read) as image:
+        # A transparent palette would lose its transparency.
+        mode = "PA" if image.mode == "P" and "transparency" in image.info else image.mode
+        if mode not in _MODES:
+            raise DatasetError(
+                f"has mode {mode}; only 8-bit grayscale and RGB without transparency are read. "
+                "Convert it first."
+            )
+        pixels = np.asarray(image.convert(_MODES[mode]))
+        return pixels.reshape(*pixels.shape[:2], -1), str(image.format)
+
+
+@contextmanager
+def opened(read: Callable[[], bytes]) -> Iterator[Image.Image]:
+    """Open an image and load its pixels, in whatever mode it has; a `DatasetError` says why not."""
+    try:
+        if not (content := read()):
+            raise OSError("the file is empty")
+        image = Image.open(io.BytesIO(content))
+        if image.width * image.height > _MOST_PIXELS:
+            raise OSError(f"it has {image.width}x{image.height} pixels; at most {_MOST_PIXELS:,} are decoded")
+        image.load()
+    except UnidentifiedImageError as error:
+        raise DatasetError("cannot be decoded: it is no image, whatever its name says") from error
     except (*_DECODE_ERRORS, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{tree}: image {member.name!r} cannot be decoded: {error}") from error
-    if pixels is None:
-        raise DatasetError(
-            f"{tree}: image {member.name!r} has mode {mode}; only 8-bit grayscale and RGB without "
-            "transparency are read. Convert it first."
-        )
-    return pixels.reshape(*pixels.shape[:2], -1), kind
+        raise DatasetError(f"cannot be decoded: {error}") from error
+    with image:
+        yield image
 
 
-def _describe(shape: tuple[int, ...]) -> str:
+def describe(shape: tuple[int, ...]) -> str:
+    """Return a shape ``(H, W, C)`` in words."""
     height, width, channels = shape
     return f"{width}x{height} (width x height) {'grayscale' if channels == 1 else 'RGB'}"

@@ -12,7 +12,7 @@ import torch
 from image_trees import encode
 
 from sce_lib.data import DatasetError, load_dataset, pixel_statistics, training_statistics
-from sce_lib.data import load as load_module
+from sce_lib.data import cache as cache_module
 
 
 def files_in(folder, suffix=".npz"):
@@ -30,8 +30,8 @@ def tree(request, make):
 def decodings(monkeypatch):
     """Count how often a tree is really decoded."""
     calls = []
-    read_tree = load_module.read_tree
-    monkeypatch.setattr(load_module, "read_tree", lambda *a: calls.append(a) or read_tree(*a))
+    read_tree = cache_module.read_tree
+    monkeypatch.setattr(cache_module, "read_tree", lambda *a: calls.append(a) or read_tree(*a))
     return calls
 
 
