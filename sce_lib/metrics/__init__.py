@@ -12,12 +12,14 @@ A class without a sample has no accuracy: it is NaN.
 ([1, 3, 0, 2], 1.0)
 """
 
-from sce_lib.metrics import networks, ranking, retrieval
+from sce_lib.metrics import calibration, networks, ranking, retrieval
+from sce_lib.metrics.calibration import *  # noqa: F403
 from sce_lib.metrics.networks import *  # noqa: F403
 from sce_lib.metrics.ranking import *  # noqa: F403
 from sce_lib.metrics.retrieval import *  # noqa: F403
 
 __all__: list[str] = []
+__all__ += calibration.__all__
 __all__ += networks.__all__
 __all__ += ranking.__all__
 __all__ += retrieval.__all__

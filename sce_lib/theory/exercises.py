@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from sce_lib.theory.classes import uniform_flips
+from sce_lib.theory.classes import optimal_classifier, uniform_flips
 from sce_lib.theory.gradients import gradient_peak, sl_gradient, sl_of_ce
+from sce_lib.theory.learning import learning_time
 
 # Some (α, β, A), drawn with a fixed seed, so that a verdict does not depend on chance.
 _rng = np.random.default_rng(0)
@@ -127,6 +128,25 @@ def _peak(answer: Any) -> None:
     _require(abs(peak - 0.45) < 1e-6, f"with A = {A:g} the peak is at {peak:.4f}, not at 0.45")
 
 
+def _learning_time(answer: Any) -> None:
+    time = float(_numbers(answer, (), "one number"))
+    expected = float(learning_time(3, alpha=0.0, beta=1.0, A=-4.0))
+    _require(abs(time - expected) < 5e-3, f"{time:g} is too {'long' if time > expected else 'short'}")
+
+
+def _calibrate(function: Any) -> None:
+    rng = np.random.default_rng(2)
+    for alpha, beta, A in _SETTINGS:
+        posterior = rng.dirichlet(np.ones(int(rng.integers(2, 8))))
+        p = optimal_classifier(posterior[None], alpha, beta, A)[0]
+        answer = _numbers(_call(function, p, alpha, beta, A), p.shape, f"{len(p)} numbers, one a class")
+        _require(
+            np.allclose(answer, posterior, rtol=0, atol=1e-6),
+            f"at p = {p.round(3).tolist()}, alpha {alpha:.2f}, beta {beta:.2f}, A {A:.2f} it gives "
+            f"{answer.round(4).tolist()}, but the posterior was {posterior.round(4).tolist()}",
+        )
+
+
 _CHECKS: dict[str, Callable[[Any], None]] = {
     "sl-from-ce": _sl_from_ce,
     "same-knob": _same_knob,
@@ -134,6 +154,8 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
     "class-rates-flip": _class_rates_flip,
     "sl-gradient": _sl_gradient,
     "peak": _peak,
+    "learning-time": _learning_time,
+    "calibrate": _calibrate,
 }
 
 

@@ -25,6 +25,7 @@ def predictions_while_training(
     batch_size: int = 64,
     seed: int = 0,
     device: str = "cpu",
+    at: ArrayLike | None = None,
 ) -> Array:
     """Train a network of one hidden layer by SGD and return what it predicts after each epoch.
 
@@ -36,10 +37,12 @@ def predictions_while_training(
         Passes over the data, width of the hidden layer, SGD's step, samples a step.
     seed : int
         Of initial weights and batches; the global random state is not touched.
+    at : array_like (M, D), optional
+        Where to predict, by default at the inputs that are trained on (M = N).
 
     Returns
     -------
-    ndarray (epochs + 1, N, K)
+    ndarray (epochs + 1, M, K)
         Predicted probabilities, float64, before training and after each epoch: classifiers for a
         `FiniteProblem` whose inputs are the N training samples.
 
@@ -54,6 +57,9 @@ def predictions_while_training(
     if x.ndim != 2 or y.shape != x.shape[:1]:
         shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
         raise ValueError(f"need inputs (N, D) and labels (N,), got shapes {shapes}")
+    seen_at = x if at is None else torch.as_tensor(np.asarray(at), dtype=torch.float32, device=device)
+    if seen_at.ndim != 2 or seen_at.shape[1] != x.shape[1]:
+        raise ValueError(f"at needs {x.shape[1]} features, (M, {x.shape[1]}); got {tuple(seen_at.shape)}")
     generator = torch.Generator(device).manual_seed(seed)
     parameters = []
     for inside, outside in itertools.pairwise((x.shape[1], hidden, num_classes)):
@@ -66,7 +72,7 @@ def predictions_while_training(
 
     def predicted() -> Any:
         with torch.no_grad():
-            return logits(x).double().softmax(dim=1).cpu().numpy()
+            return logits(seen_at).double().softmax(dim=1).cpu().numpy()
 
     optimiser = torch.optim.SGD(parameters, lr=learning_rate, momentum=0.9)
     seen = [predicted()]

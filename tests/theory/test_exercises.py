@@ -14,6 +14,8 @@ RIGHT = [
     ("class-rates-flip", (np.array([0.45, 0.55]), (0.0, 0.3))),
     ("sl-gradient", lambda p, y, a, b, A: theory.sl_weight(p[y], a, b, A) * (p - np.eye(len(p))[y])),
     ("peak", -1.0),
+    ("learning-time", (3 - 1.5 + 2 * np.log(2)) / 6),
+    ("calibrate", lambda p, a, b, A: p / (a - b * A * p) / (p / (a - b * A * p)).sum()),
 ]
 
 WRONG = [
@@ -40,6 +42,10 @@ WRONG = [
     ("sl-gradient", lambda p, y, a, b, A: p[:1], "numbers for"),
     ("peak", 4.0, "negative"),
     ("peak", -4.0, "0.4875"),
+    ("learning-time", 2.0, "too long"),
+    ("learning-time", 0.1, "too short"),
+    ("calibrate", lambda p, a, b, A: p, "but the posterior was"),
+    ("calibrate", lambda p, a, b, A: p[0], "one a class"),
 ]
 
 

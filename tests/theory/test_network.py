@@ -36,3 +36,11 @@ def test_a_seed_gives_one_network_and_leaves_the_global_state_alone():
 def test_shapes_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match=r"got shapes \(60, 3\) and \(59,\)"):
         theory.predictions_while_training(INPUTS, LABELS[:-1], RCE, 3)
+    with pytest.raises(ValueError, match=r"\(M, 3\); got \(4, 2\)"):
+        theory.predictions_while_training(INPUTS, LABELS, RCE, 3, at=np.zeros((4, 2)))
+
+
+def test_where_it_predicts_does_not_change_how_it_learns():
+    trained = theory.predictions_while_training(INPUTS, LABELS, RCE, 3, epochs=2)
+    elsewhere = theory.predictions_while_training(INPUTS, LABELS, RCE, 3, epochs=2, at=INPUTS[:5])
+    np.testing.assert_allclose(elsewhere, trained[:, :5], atol=1e-6)

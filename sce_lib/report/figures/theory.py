@@ -18,11 +18,12 @@ Setting = tuple[float, float, float]
 _OTHER_COLORS = [style.PALETTE[place] for place in (5, 7, 9)]
 
 
-def _line(place: int, name: str) -> dict[str, Any]:
+def line(place: int, name: str) -> dict[str, Any]:
+    """Return how the line at a place of a legend is drawn: colour and dashes together."""
     return {"color": style.LINE_COLORS[place], "linestyle": style.LINE_DASHES[place], "label": name}
 
 
-def _colour(name: str, index: int) -> Any:
+def colour(name: str, index: int) -> Any:
     """Return a method's own colour where the book has one for it, else one of the others."""
     method = name.replace(",", " ").split()[0].lower()  # "GCE, q = 0.7"
     return style.METHOD_COLORS.get(method, _OTHER_COLORS[index % len(_OTHER_COLORS)])
@@ -33,7 +34,7 @@ def sl_against_ce(settings: Mapping[str, Setting]) -> Figure:
     figure, [[axis]] = style.rows_of_panels(1, 1)
     ce = np.linspace(0, 6, 400)
     for index, (name, setting) in enumerate(settings.items()):
-        axis.plot(ce, theory.sl_of_ce(ce, *setting), **_line(index, name))
+        axis.plot(ce, theory.sl_of_ce(ce, *setting), **line(index, name))
     axis.set(xlabel="cross entropy $\\ell_{ce} = -\\log p_y$", ylabel="$\\ell_{sl}$")
     axis.legend(**style.SMALL, title="(α, β, A)")
     return style.finish(figure)
@@ -45,7 +46,7 @@ def loss_family(losses: Mapping[str, Loss]) -> Figure:
     p_y = np.linspace(0.002, 0.998, 400)
     for index, (name, loss) in enumerate(losses.items()):
         for axis, values in zip(axes, theory.loss_of_probability(loss, p_y), strict=True):
-            axis.plot(p_y, values, **_line(index, name) | {"color": _colour(name, index)})
+            axis.plot(p_y, values, **line(index, name) | {"color": colour(name, index)})
     axes[0].set(xlabel="$p_y$", ylabel="loss", ylim=(0, 6))
     axes[1].set(xlabel="$p_y$", ylabel="gradient weight $w(p_y)$", ylim=(0, 4.5))
     axes[1].legend(**style.SMALL)
@@ -57,7 +58,7 @@ def noisy_against_clean_risk(problem: theory.FiniteProblem, tables: Mapping[str,
     figure, [axes] = style.rows_of_panels(1, len(tables))
     for index, (axis, (name, table)) in enumerate(zip(axes, tables.items(), strict=True)):
         clean, noisy = theory.risks(problem, table), theory.noisy_risks(problem, table)
-        axis.scatter(clean, noisy, s=10, alpha=0.6, color=_colour(name, index))
+        axis.scatter(clean, noisy, s=10, alpha=0.6, color=colour(name, index))
         slope, intercept = np.polyfit(clean, noisy, 1)
         ends = np.array([clean.min(), clean.max()])
         axis.plot(ends, slope * ends + intercept, color="black", linewidth=1, label="best line")
@@ -73,7 +74,7 @@ def slope_over_rate(class_counts: Sequence[int]) -> Figure:
     rates = np.linspace(0, 1, 201)
     for index, classes in enumerate(class_counts):
         slopes = [theory.affine_coefficients(rate, classes)[0] for rate in rates]
-        axis.plot(rates, slopes, **_line(index, f"K = {classes}"))
+        axis.plot(rates, slopes, **line(index, f"K = {classes}"))
         axis.plot(1 - 1 / classes, 0, "o", color=style.LINE_COLORS[index])
     axis.axhline(0, color="black", linewidth=0.8)
     axis.set(xlabel="noise rate η", ylabel="slope of $R^\\eta$ over $R$")
@@ -141,7 +142,7 @@ def acceleration(values_of_A: Sequence[float]) -> Figure:
     figure, [[axis]] = style.rows_of_panels(1, 1)
     p_y = np.linspace(0, 1, 201)
     for index, A in enumerate(values_of_A):
-        axis.plot(p_y, theory.acceleration(p_y, A), **_line(index, f"A = {A:g}"))
+        axis.plot(p_y, theory.acceleration(p_y, A), **line(index, f"A = {A:g}"))
         axis.plot(0.5, theory.acceleration(0.5, A), "o", color=style.LINE_COLORS[index])
     axis.set(xlabel="$p_y$", ylabel="$A p_y^2 - A p_y$")
     axis.legend(**style.SMALL)
@@ -153,10 +154,10 @@ def gradient_magnitudes(settings: Mapping[str, Setting]) -> Figure:
     figure, [[size, weight]] = style.rows_of_panels(1, 2)
     p_y = np.linspace(0, 1, 401)
     for index, (name, setting) in enumerate(settings.items()):
-        size.plot(p_y, theory.gradient_magnitude(p_y, *setting), **_line(index, name))
+        size.plot(p_y, theory.gradient_magnitude(p_y, *setting), **line(index, name))
         peak = theory.gradient_peak(*setting)
         size.plot(peak, theory.gradient_magnitude(peak, *setting), "o", color=style.LINE_COLORS[index])
-        weight.plot(p_y, theory.sl_weight(p_y, *setting), **_line(index, name))
+        weight.plot(p_y, theory.sl_weight(p_y, *setting), **line(index, name))
     size.set(xlabel="$p_y$", ylabel="$|\\partial\\ell/\\partial z_y|$")
     weight.set(xlabel="$p_y$", ylabel="weight $\\alpha + \\beta|A|p_y$")
     style.legend(figure, [weight], ncols=4, fontsize="small")
