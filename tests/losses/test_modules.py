@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import math
 import pickle
 
@@ -57,6 +58,23 @@ def test_a_single_sample_needs_no_batch_dimension():
     settings = {"weight": WEIGHT.clone().fill_(2.0)}
     value = losses.CrossEntropy(**settings)(data.logits[0], data.labels[0])
     assert_close(value, torch.nn.CrossEntropyLoss(**settings)(data.logits[0], data.labels[0]))
+
+
+@pytest.mark.parametrize("name", [name for name in losses.functional.__all__ if name.islower()])
+def test_functions_reduce_as_their_modules(name):
+    data = batch(shape=(2, 3))
+    function = getattr(losses.functional, name)
+    if name == "smooth_target":  # it gives targets, not losses
+        return
+    loss = functools.partial(function, **{"T": data.T} if name.endswith("correction") else {})
+    for target in (data.labels, data.probabilities):
+        per_sample = loss(data.logits, target)
+        assert per_sample.shape == (2, 3)
+        assert_close(loss(data.logits, target, reduction="none"), per_sample, rtol=0, atol=0)
+        assert_close(loss(data.logits, target, reduction="mean"), per_sample.mean())
+        assert_close(loss(data.logits, target, reduction="sum"), per_sample.sum())
+    with pytest.raises(ValueError, match=r"reduction must be .* got 'average'"):
+        loss(data.logits, data.labels, reduction="average")
 
 
 class CountBuffers(TorchDispatchMode):

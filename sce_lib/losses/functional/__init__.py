@@ -6,15 +6,17 @@ functions agree in these points:
 
 Input
     ``logits`` of shape ``(N, K)`` or ``(N, K, d1, ...)``; a single sample ``(K,)`` will do as well.
-    ``target`` holds either class indices (int64, the shape of the logits without their class dimension) or
-    probabilities (floating point, the shape of the logits).
+    ``target`` holds either class indices (int64 or uint8, the shape of the logits without their class
+    dimension) or probabilities (floating point, the shape of the logits).
 
     A formula in :math:`p_y` alone is, for probabilities, its expectation over the labels.
 
 Result
-    One loss per sample, ``(N,)`` or ``(N, d1, ...)``. Half-precision logits are computed with, and
-    answered, in float32, as autocast does for cross entropy. Class weights, ignored labels and the
-    reduction are applied by the modules of :mod:`sce_lib.losses`.
+    One loss per sample, ``(N,)`` or ``(N, d1, ...)``; with ``reduction="mean"`` or ``"sum"`` their mean or
+    sum, as the modules give without ``weight`` and ignored labels. The default is ``"none"``, unlike torch's,
+    since these are the formulas, and whoever wants torch's aggregation finds all of it in the modules of
+    :mod:`sce_lib.losses`. Half-precision logits are computed with, and answered, in float32, as autocast
+    does for cross entropy.
 
 Errors
     ``TypeError`` for a dtype, ``ValueError`` for a shape or a hyperparameter. What stands in the tensors is
@@ -26,6 +28,11 @@ Extreme logits
     of :math:`\ell_{ce} = -\log p_y`, which one call to ``torch.nn.functional.cross_entropy`` gives; the
     rest is elementwise work on ``N`` numbers. So values and gradients stay finite and right where
     :math:`p_y` underflows to 0 or rounds to 1.
+
+    At a logit of minus infinity, an impossible class, value and gradient are their limits. The limit is
+    finite unless the target puts weight on that class; normalized cross entropy's is 0, since its denominator
+    is infinite. Backward correction goes to plus or minus infinity with the sign of the inverse's entry, and
+    is NaN where two impossible classes have entries of both signs, since it has no limit there.
 """
 
 from sce_lib.losses.functional import baselines, later, symmetric

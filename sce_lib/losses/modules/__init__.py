@@ -1,9 +1,10 @@
 """The losses as modules: hyperparameters held, per-sample losses aggregated as torch does.
 
 The formulas are those of the function of the same name in :mod:`sce_lib.losses.functional`, which says what
-the hyperparameters are. What is added is what ``torch.nn.CrossEntropyLoss`` adds to its own: all take
-``weight``, ``ignore_index`` and ``reduction``, as :class:`sce_lib.losses.Loss` explains. Hyperparameters out
-of range are refused at construction (``ValueError``).
+the hyperparameters are; these may be given by position. What is added is what ``torch.nn.CrossEntropyLoss``
+adds to its own, of which every loss is a subclass: all take ``weight``, ``ignore_index``, ``reduction`` and
+``label_smoothing`` by name, as :class:`sce_lib.losses.Loss` explains. Hyperparameters out of range are
+refused at construction (``ValueError``).
 """
 
 from sce_lib.losses.modules import base, baselines, composite, later, symmetric

@@ -6,6 +6,7 @@ from typing import Any, Unpack, cast
 import torch
 from torch import Tensor, nn
 
+from sce_lib import quoted
 from sce_lib.losses.functional.baselines import smooth_target
 from sce_lib.losses.functional.inputs import check_at_least_zero, check_unit_interval
 from sce_lib.losses.modules.base import Aggregation, Loss, refuse_smoothing
@@ -42,7 +43,7 @@ class Sum(Loss):
 
     def __init__(self, terms: Iterable[tuple[float, Loss]], **aggregation: Unpack[Aggregation]) -> None:
         if not isinstance(terms, Iterable):
-            raise TypeError(f"a sum takes a list of pairs, (coefficient, loss); got {_shortly(terms)}")
+            raise TypeError(f"a sum takes a list of pairs, (coefficient, loss); got {quoted(terms)}")
         terms = [_checked_term(term) for term in terms]
         if not terms:
             raise ValueError("a sum needs at least one term, got none")
@@ -102,10 +103,10 @@ def _checked_term(term: Any) -> tuple[float, Loss]:
     try:
         coefficient, loss = term
     except (TypeError, ValueError):
-        raise TypeError(f"a term of a sum is a pair, (coefficient, loss); got {_shortly(term)}") from None
+        raise TypeError(f"a term of a sum is a pair, (coefficient, loss); got {quoted(term)}") from None
     if isinstance(coefficient, nn.Module) or not hasattr(coefficient, "__float__"):
         raise TypeError(
-            f"the coefficient of a term (coefficient, loss) is a number, got {_shortly(coefficient)}"
+            f"the coefficient of a term (coefficient, loss) is a number, got {quoted(coefficient)}"
         )
     check_at_least_zero(coefficient=coefficient)
     return float(coefficient), loss
@@ -115,18 +116,13 @@ def check_part(loss: Any) -> None:
     """Refuse what cannot be part of another loss."""
     if not isinstance(loss, Loss):
         library = "losses of sce_lib.losses can be parts of others: its CrossEntropy is torch's"
-        raise TypeError(f"only {library}; got {_shortly(loss)}")
+        raise TypeError(f"only {library}; got {quoted(loss)}")
     for part in loss.modules():
         if isinstance(part, Loss) and part.stateful:
             name = type(part).__name__
             raise ValueError(
                 f"{name} has a memory and cannot be part of another loss; give the other to {name}"
             )
-
-
-def _shortly(given: Any) -> str:
-    text = repr(given)
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def shared(losses: Sequence[Loss], given: Aggregation) -> Aggregation:
