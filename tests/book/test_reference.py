@@ -5,12 +5,9 @@ import importlib
 import inspect
 import pkgutil
 import re
-import subprocess
-import sys
 
 import pytest
 import reference
-import torch
 import yaml
 from reference import api, catalogue, settings
 from small_book import ROOT
@@ -117,7 +114,7 @@ def test_entry_has_formula_hyperparameters_and_interface(entry):
     parameters = inspect.signature(entry.function or entry.module).parameters.values()
     for parameter in parameters:
         shown = re.search(rf"^- ``(?:\w+, )*{parameter.name}(?:, \w+)*``(.*)$", text, re.MULTILINE)
-        own = parameter.name not in {"logits", "target", "aggregation"}
+        own = parameter.name not in {"logits", "target", "reduction", "aggregation"}
         assert (shown is not None) == own, parameter.name
         if shown and parameter.default is not inspect.Parameter.empty:
             assert str(parameter.default) in shown[1]
@@ -248,73 +245,6 @@ def test_every_value_has_a_mark(tables):
                     assert cell == "–" or cell[-1] in "§‡∗", row
 
 
-# --- Using the losses --------------------------------------------------------------------------------
-
-USING = (ROOT / "book" / "using.md").read_text()
-
-
-def blocks(text):
-    """Return a page's blocks of Python that are to be run, each under its line number."""
-    found = re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [(text.count("\n", 0, match.start(1)), match[1]) for match in found]
-
-
-def run_page(text):
-    names = {}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        for line, source in blocks(text):
-            exec(compile("\n" * line + source, "using.md", "exec"), names)
-    return names
-
-
-def test_code_of_the_page_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    # Generating machine code takes most of a minute; tracing, which is where a break would show, does not.
-    compiler = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda *args, **kw: compiler(*args, backend="eager", **kw))
-    names = run_page(USING)
-    assert names["loss"].isfinite()
-    assert len((tmp_path / "labels.csv").read_text().splitlines()) == 1001
-    assert (tmp_path / "noise.png").stat().st_size > 10_000
-
-
-@pytest.mark.slow
-def test_code_of_the_page_runs_compiled_in_earnest(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert run_page(USING)["loss"].isfinite()
-
-
-def test_failing_code_is_reported_with_its_line():
-    with pytest.raises(ZeroDivisionError) as caught:
-        run_page("# Title\n\n```python\n1 + 1\n1 / 0\n```\n")
-    assert caught.traceback[-1].lineno + 1 == 5
-
-
-def test_all_code_but_lightnings_is_run():
-    assert len(blocks(USING)) == USING.count("```python")
-    (left_out,) = re.findall(r"^```\{code-block\} python\n(.*?)^```$", USING, re.MULTILINE | re.DOTALL)
-    assert "lightning" in left_out
-    compile(left_out, "using.md", "exec")
-
-
-def test_numbers_of_the_prose_are_those_of_the_presets():
-    alpha, beta = presets.SL_WEIGHTS["cifar100"]
-    highest = alpha - beta * presets.PAPER_SECTIONS["5.2"]["A"]
-    assert f"its weight goes from {alpha:g} to {highest:g}" in USING
-    assert f"Sum([({alpha}, CrossEntropy())])" in USING
-    alpha, beta = presets.SL_WEIGHTS["cifar10"]
-    floor = presets.PAPER_SECTIONS["5.2"]["A"]
-    assert f"begin with $\\alpha = {alpha:g}$, $\\beta = {beta:g}$, $A = {floor:g}$" in USING
-    assert f"for this setting, {alpha - beta * floor:g}," in USING
-
-
-def test_losses_need_nothing_else_of_the_library():
-    code = "import sys, sce_lib.losses; print(*[name for name in sys.modules if name.startswith('sce_lib')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert {name.split(".")[1] for name in done.stdout.split() if "." in name} == {"losses"}
-
-
 # --- All of it, rendered -----------------------------------------------------------------------------
 
 
@@ -324,9 +254,8 @@ def test_reference_renders_without_a_warning_and_indexes_every_public_name(build
     build.stage_sources(ROOT, stage)
     reference.write(stage)
     rooms = "".join(f"  - file: book/api/{api.page(room)}\n" for room in api.rooms())
-    pages = "".join(
-        f"- file: book/{page}\n" for page in ("hyperparameters", "using", "notation", "references")
-    )
+    names = ("hyperparameters", "using", "coming_from_elsewhere", "notation", "references")
+    pages = "".join(f"- file: book/{page}\n" for page in names)
     (stage / "_toc.yml").write_text(
         f"format: jb-book\nroot: book/losses\nchapters:\n{pages}- file: book/api\n  sections:\n{rooms}"
     )
