@@ -1,15 +1,18 @@
 """Predictions for the training images, by networks that were not trained on them: to find wrong labels."""
 
 import dataclasses
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from sce_lib import metrics
 from sce_lib.data import ImageData, LazyImageData
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.training import TrainingDiverged, measure, resolve_device
@@ -17,6 +20,11 @@ from sce_lib.experiments.training.checkpoint import Checkpoint
 from sce_lib.experiments.training.loop import Run, repeatable
 from sce_lib.experiments.training.task import Task, epoch_test_size, prepare
 from sce_lib.files import cache_root
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sce_lib.metrics.ranking import By
 
 # The stream of a run's randomness that deals its folds, after those of its training.
 FOLDS = 3
@@ -50,6 +58,33 @@ class TrainingPredictions:
     def probabilities(self) -> Tensor:
         """The softmax of the logits, (N, K), float64."""
         return self.logits.double().softmax(dim=1)
+
+    def table(
+        self, by: "By" = "loss", adjusted: bool = False, paths: Sequence[Path] | None = None
+    ) -> "pd.DataFrame":
+        """Return a row for each image, the most suspicious first, as `sce_lib.metrics.suspects` ranks them.
+
+        The columns are ``rank``, from 1; ``path``, or ``index`` where none are given; the ``given`` class and
+        the ``predicted`` one; ``flipped``, if known, 0 or 1; the ``score`` that decides the rank; and
+        unadjusted the ``loss`` (cross entropy), the ``margin`` of the given class before the best other and
+        the ``self_confidence``, its probability, both low where a label is suspicious.
+        """
+        import pandas as pd  # who trains does not wait for it
+
+        rank = functools.partial(metrics.suspects, self.logits, self.labels, given="logits")
+        found = rank(by, adjusted=adjusted)
+        order, p = found.indices, self.probabilities[found.indices]
+        given, place = self.labels[order], order.tolist()
+        columns: dict[str, Any] = {"rank": range(1, len(order) + 1)}
+        columns |= {"index": place} if paths is None else {"path": [str(paths[index]) for index in place]}
+        columns["given"] = [self.classes[label] for label in given.tolist()]
+        columns["predicted"] = [self.classes[label] for label in p.argmax(dim=1).tolist()]
+        if self.flipped is not None:
+            columns["flipped"] = self.flipped[order].int()
+        columns["score"], columns["loss"] = found.scores[order], rank("loss").scores[order]
+        columns["margin"] = metrics.margins(p, given)
+        columns["self_confidence"] = p.gather(1, given[:, None])[:, 0]
+        return pd.DataFrame(columns)
 
 
 def stratified_folds(labels: Tensor, folds: int, seed: int) -> Tensor:
