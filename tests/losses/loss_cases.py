@@ -100,8 +100,8 @@ def jensen_shannon(p: Tensor, q: Tensor, pi: float) -> Tensor:
     return unscaled / -((1 - pi) * math.log(1 - pi))
 
 
-def sl(p: Tensor, q: Tensor, alpha: float, beta: float, A: float) -> Tensor:
-    return alpha * ce(p, q) + beta * rce(p, q, A)
+def sl(p: Tensor, q: Tensor, alpha: float, beta: float, A: float, clip: float = 0.0) -> Tensor:
+    return alpha * ce(p.clamp(min=clip), q) + beta * rce(p, q, A)
 
 
 def d2l_target(p: Tensor, q: Tensor) -> Tensor:
@@ -146,6 +146,12 @@ CASES = [
         lambda T, **kw: losses.SymmetricCrossEntropy(6.0, 0.1, A=-6.0, **kw),
         lambda p, q, T: sl(p, q, 6.0, 0.1, -6.0),
         lambda z, y, T: L.symmetric_cross_entropy(z, y, 6.0, 0.1, A=-6.0),
+    ),
+    Case(
+        "sl-clipped",
+        lambda T, **kw: losses.SymmetricCrossEntropy(0.5, 2.0, clip=0.05, **kw),
+        lambda p, q, T: sl(p, q, 0.5, 2.0, -4.0, clip=0.05),
+        lambda z, y, T: L.symmetric_cross_entropy(z, y, 0.5, 2.0, clip=0.05),
     ),
     Case(
         "mae",

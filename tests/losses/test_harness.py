@@ -237,11 +237,17 @@ def table_of_labels(case, data, shape):
 
 def weighted(loss, logits, probabilities, weight):
     """What each sample's loss becomes with weights of classes, written out from the losses without any."""
+    shares = [weight[k] * probabilities[:, k] for k in range(logits.shape[1])]
+    labels = [torch.full_like(logits[:, 0], k, dtype=torch.int64) for k in range(logits.shape[1])]
+
+    def over_labels(loss):
+        return sum(share * loss.per_sample(logits, k) for share, k in zip(shares, labels, strict=True))
+
     match loss:
         case losses.SymmetricCrossEntropy():
-            rce = losses.ReverseCrossEntropy(A=loss.A)
-            parts = [(loss.alpha, losses.CrossEntropy()), (loss.beta, rce)]
-            return sum(c * weighted(part, logits, probabilities, weight) for c, part in parts)
+            ce = losses.SymmetricCrossEntropy(loss.alpha, 0.0, clip=loss.clip)
+            rce = weighted(losses.ReverseCrossEntropy(A=loss.A), logits, probabilities, weight)
+            return over_labels(ce) + loss.beta * rce
         case losses.Sum():
             parts = zip(loss.coefficients, loss.losses, strict=True)
             return sum(c * weighted(part, logits, probabilities, weight) for c, part in parts)
@@ -255,11 +261,9 @@ def weighted(loss, logits, probabilities, weight):
             own = F.one_hot(logits.argmax(1), logits.shape[1]).movedim(-1, 1)
             mixed = loss.alpha * probabilities + (1 - loss.alpha) * own
             return weighted(loss.loss, logits, mixed, weight)
-    shares = [weight[k] * probabilities[:, k] for k in range(logits.shape[1])]
     if not loss.mean_over_labels:
         return sum(shares) * loss.per_sample(logits, probabilities)
-    labels = [torch.full_like(logits[:, 0], k, dtype=torch.int64) for k in range(logits.shape[1])]
-    return sum(share * loss.per_sample(logits, k) for share, k in zip(shares, labels, strict=True))
+    return over_labels(loss)
 
 
 # Any two values of any two of these meet in one of the nine. All of them together meet in test_modules, of

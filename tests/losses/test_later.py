@@ -180,14 +180,16 @@ def test_below_the_ratio_the_minimum_may_lie_elsewhere():
         L.asymmetric_unhinged,
         lambda z, y: L.asymmetric_unhinged(z, y, a=1, q=0.4),
         L.asymmetric_exponential,
+        L.jensen_shannon,
     ],
-    ids=["focal", "focal-half", "nfl", "aue", "aue-a1", "ael"],
+    ids=["focal", "focal-half", "nfl", "aue", "aue-a1", "ael", "js"],
 )
-def test_a_class_at_minus_infinity_is_the_limit(loss, dtype):
+@pytest.mark.parametrize("kind", ["labels", "probabilities"])
+def test_a_class_at_minus_infinity_is_the_limit(loss, kind, dtype):
     logits = torch.tensor([[1.0, -math.inf, 0.5], [0.0, -math.inf, -2.0]], dtype=dtype, requires_grad=True)
     low = torch.where(logits.isfinite(), logits.double(), -1e10).detach().requires_grad_()
-    labels = torch.tensor([0, 2])
-    value, limit = loss(logits, labels), loss(low, labels)
+    target = torch.tensor([0, 2]) if kind == "labels" else torch.tensor([[0.7, 0.0, 0.3], [0.0, 0.0, 1.0]])
+    value, limit = loss(logits, target), loss(low, target)
     assert_close(value.double(), limit, rtol=1e-6, atol=1e-6)
     slopes = gradient(value, logits)
     assert_close(slopes.double(), gradient(limit, low), rtol=2e-3, atol=1e-6)

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -79,6 +80,49 @@ class TestSymmetricCrossEntropy:
         logits = torch.tensor([[0.7, 0.2, 0.1]], dtype=torch.float64).log()
         value = L.symmetric_cross_entropy(logits, torch.tensor([1]), alpha=0.5, beta=2.0, A=-6)
         assert value.item() == pytest.approx(0.5 * math.log(5) + 2 * 6 * 0.8, abs=1e-13)
+
+
+class TestReleasedCodesClip:
+    """The released code: probabilities of at least 1e-7 in cross entropy, one-hot labels of at least 1e-4."""
+
+    LOGITS = torch.tensor([[0.5, 1.0, -1.0], [-9.0, 9.0, 0.0], [-20.0, 0.0, 1.0], [-60.0, 3.0, 2.0]]).double()
+    LABELS = torch.tensor([0, 0, 0, 0])  # of probability .33, 2e-8, 6e-10 and 1e-28
+
+    def released(self, z, y):
+        return L.symmetric_cross_entropy(z, y, 0.1, 1.0, A=math.log(1e-4), clip=1e-7)
+
+    def test_value_is_the_codes(self):
+        logits = self.LOGITS.numpy()
+        p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        q = np.eye(3)[self.LABELS]
+        ce = -(q * np.log(np.clip(p, 1e-7, 1))).sum(1)
+        rce = -(p * np.log(np.clip(q, 1e-4, 1))).sum(1)
+        expected = torch.from_numpy(0.1 * ce + rce)
+        assert_close(self.released(self.LOGITS, self.LABELS), expected)
+        assert_close(self.released(self.LOGITS, torch.from_numpy(q)), expected)
+
+    def test_below_the_clip_reverse_cross_entropys_gradient_is_left(self):
+        a, b, c = (self.LOGITS.clone().requires_grad_() for _ in range(3))
+        clipped = gradient(self.released(a, self.LABELS), a)
+        rce = gradient(L.reverse_cross_entropy(b, self.LABELS, A=math.log(1e-4)), b)
+        paper = gradient(L.symmetric_cross_entropy(c, self.LABELS, A=math.log(1e-4)), c)
+        assert_close(clipped, torch.cat([paper[:1], rce[1:]]))
+        assert clipped[1:].abs().max() < 1e-6 < 0.05 < paper[1:].abs().max()
+
+    def test_its_cross_entropy_is_at_most_16(self):
+        value = L.symmetric_cross_entropy(self.LOGITS, self.LABELS, 1.0, 0.0, clip=1e-7)
+        assert_close(value.max().item(), 7 * math.log(10))
+        assert round(value.max().item(), 1) == 16.1
+
+    def test_a_clip_that_nothing_is_below_changes_nothing(self):
+        data = batch()
+        for target in (data.labels, data.probabilities):
+            assert_same_loss(
+                lambda z, y: L.symmetric_cross_entropy(z, y, clip=1e-300),
+                L.symmetric_cross_entropy,
+                data,
+                target,
+            )
 
 
 class TestReverseCrossEntropy:
@@ -312,6 +356,8 @@ class TestCorrections:
         (lambda z, y: L.reverse_cross_entropy(z, y, A=-math.inf), "A=-inf"),
         (lambda z, y: L.symmetric_cross_entropy(z, y, A=math.nan), "A=nan"),
         (lambda z, y: L.symmetric_cross_entropy(z, y, alpha=-0.1), r"alpha=-0\.1"),
+        (lambda z, y: L.symmetric_cross_entropy(z, y, clip=0.0), r"clip=0\.0"),
+        (lambda z, y: L.symmetric_cross_entropy(z, y, clip=1), "clip=1"),
         (lambda z, y: L.symmetric_cross_entropy(z, y, beta=-2), "beta=-2"),
         (lambda z, y: L.symmetric_cross_entropy(z, y, beta=math.nan), "beta=nan"),
         (lambda z, y: L.generalized_cross_entropy(z, y, q=0), "q=0"),

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from sce_lib.losses.functional import inputs
+from sce_lib.losses.functional.inputs import Reduction, reduced
 
 __all__ = ["asymmetric_exponential", "asymmetric_generalized_cross_entropy", "asymmetric_unhinged"]
 __all__ += ["focal_loss", "jensen_shannon", "normalized_cross_entropy", "normalized_focal_loss"]
 __all__ += ["partially_huberised_cross_entropy", "taylor_cross_entropy"]
 
 
-def normalized_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+def normalized_cross_entropy(logits: Tensor, target: Tensor, *, reduction: Reduction = "none") -> Tensor:
     r"""NCE, normalized cross entropy, :math:`\log p_y / \sum_k \log p_k` (Ma et al., ICML 2020).
 
     It lies between 0 and 1 and, over all labels of one sample, sums to 1. It takes at least 2 classes: with
@@ -25,10 +26,16 @@ def normalized_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """
     logits, target = inputs.checked(logits, target)
     dim = inputs.class_dimension(logits)
-    return inputs.negative_log_likelihood(logits, target) / -logits.log_softmax(dim).sum(dim)
+    if inputs.is_soft(target):
+        of_target = -(target * _finite_log_softmax(logits, dim)).sum(dim)
+    else:
+        of_target = inputs.negative_log_likelihood(logits, target)
+    return reduced(of_target / -_finite_log_softmax(logits, dim).sum(dim), reduction)
 
 
-def focal_loss(logits: Tensor, target: Tensor, gamma: float = 2.0) -> Tensor:
+def focal_loss(
+    logits: Tensor, target: Tensor, gamma: float = 2.0, *, reduction: Reduction = "none"
+) -> Tensor:
     r"""Focal loss, :math:`-(1 - p_y)^\gamma \log p_y` (Lin et al., ICCV 2017).
 
     ``gamma = 0`` gives cross entropy. It has no bound, and is made for rare classes and not for wrong labels;
@@ -45,10 +52,12 @@ def focal_loss(logits: Tensor, target: Tensor, gamma: float = 2.0) -> Tensor:
     tensor([0.7798, 0.7798])
     """
     inputs.check_at_least_zero(gamma=gamma)
-    return inputs.expectation_over_labels(lambda nll: _focal(nll, gamma), logits, target)
+    return reduced(inputs.expectation_over_labels(lambda nll: _focal(nll, gamma), logits, target), reduction)
 
 
-def normalized_focal_loss(logits: Tensor, target: Tensor, gamma: float = 0.5) -> Tensor:
+def normalized_focal_loss(
+    logits: Tensor, target: Tensor, gamma: float = 0.5, *, reduction: Reduction = "none"
+) -> Tensor:
     r"""NFL, the focal loss divided by its sum over all labels (Ma et al., ICML 2020).
 
     :math:`(1 - p_y)^\gamma \log p_y / \sum_k (1 - p_k)^\gamma \log p_k`. As :func:`normalized_cross_entropy`,
@@ -73,18 +82,17 @@ def normalized_focal_loss(logits: Tensor, target: Tensor, gamma: float = 0.5) ->
     inputs.check_at_least_zero(gamma=gamma)
     logits, target = inputs.checked(logits, target)
     dim = inputs.class_dimension(logits)
-    # Where a class is impossible the sum is infinite and the losses of the other labels are 0; a finite one
-    # in its place leaves their gradient 0 and not undefined.
-    most = torch.finfo(logits.dtype).max / logits.shape[dim]
-    of_labels = _focal(-logits.log_softmax(dim).clamp(min=-most), gamma)
+    of_labels = _focal(-_finite_log_softmax(logits, dim), gamma)
     if inputs.is_soft(target):
         of_target = (target * of_labels).sum(dim)
     else:
         of_target = of_labels.gather(dim, target.unsqueeze(dim)).squeeze(dim)
-    return of_target / of_labels.sum(dim)
+    return reduced(of_target / of_labels.sum(dim), reduction)
 
 
-def taylor_cross_entropy(logits: Tensor, target: Tensor, t: int = 2) -> Tensor:
+def taylor_cross_entropy(
+    logits: Tensor, target: Tensor, t: int = 2, *, reduction: Reduction = "none"
+) -> Tensor:
     r"""Taylor cross entropy, :math:`\sum_{i=1}^{t} (1 - p_y)^i / i` (Feng et al., IJCAI 2020).
 
     From :math:`1 - p_y` (``t = 1``), half the mean absolute error, to cross entropy (:math:`t \to \infty`).
@@ -109,10 +117,12 @@ def taylor_cross_entropy(logits: Tensor, target: Tensor, t: int = 2) -> Tensor:
             total = error * (1 / i + total)
         return total
 
-    return inputs.expectation_over_labels(loss, logits, target)
+    return reduced(inputs.expectation_over_labels(loss, logits, target), reduction)
 
 
-def partially_huberised_cross_entropy(logits: Tensor, target: Tensor, tau: float = 10.0) -> Tensor:
+def partially_huberised_cross_entropy(
+    logits: Tensor, target: Tensor, tau: float = 10.0, *, reduction: Reduction = "none"
+) -> Tensor:
     r"""Cross entropy that is linear in :math:`p_y` from :math:`1/\tau` down (Menon et al., ICLR 2020).
 
     :math:`-\log p_y` where :math:`p_y > 1/\tau`, else :math:`-\tau p_y + \log\tau + 1`, which is the most. It
@@ -136,11 +146,11 @@ def partially_huberised_cross_entropy(logits: Tensor, target: Tensor, tau: float
     def loss(nll: Tensor) -> Tensor:
         return nll.clamp(max=threshold) - torch.expm1(-(nll - threshold).relu())
 
-    return inputs.expectation_over_labels(loss, logits, target)
+    return reduced(inputs.expectation_over_labels(loss, logits, target), reduction)
 
 
 def asymmetric_generalized_cross_entropy(
-    logits: Tensor, target: Tensor, a: float = 0.6, q: float = 0.6
+    logits: Tensor, target: Tensor, a: float = 0.6, q: float = 0.6, *, reduction: Reduction = "none"
 ) -> Tensor:
     r"""Asymmetric generalized cross entropy, :math:`[(a+1)^q - (a+p_y)^q]/q` (Zhou et al., ICML 2021).
 
@@ -162,17 +172,19 @@ def asymmetric_generalized_cross_entropy(
         raise ValueError(f"a must be finite and at least 0, got a={a!r}")
     if not 0 < q < math.inf:
         raise ValueError(f"q must be finite and above 0, got q={q!r}")
-    log_a = math.log(a) if a > 0 else -math.inf
 
     def loss(nll: Tensor) -> Tensor:
         # log((a + p)/(a + 1)): the logarithm keeps the gradient right where both a and p are 0.
+        log_a = math.log(a) if a > 0 else torch.finfo(nll.dtype).min
         log_ratio = torch.logaddexp(nll.new_full((), log_a), -nll) - math.log1p(a)
         return -((a + 1) ** q) * torch.expm1(q * log_ratio) / q
 
-    return inputs.expectation_over_labels(loss, logits, target)
+    return reduced(inputs.expectation_over_labels(loss, logits, target), reduction)
 
 
-def asymmetric_unhinged(logits: Tensor, target: Tensor, a: float = 5.5, q: float = 3.0) -> Tensor:
+def asymmetric_unhinged(
+    logits: Tensor, target: Tensor, a: float = 5.5, q: float = 3.0, *, reduction: Reduction = "none"
+) -> Tensor:
     r"""AUE, the asymmetric unhinged loss (Zhou et al., ICML 2021).
 
     :math:`[(a - p_y)^q - (a - 1)^q]/q`, from 0 to :math:`[a^q - (a-1)^q]/q`; "AUL" in the paper, "AUE" in its
@@ -205,10 +217,12 @@ def asymmetric_unhinged(logits: Tensor, target: Tensor, a: float = 5.5, q: float
             return torch.where(wrong, torch.where(wrong, error, 1.0) ** q / q, 0.0)
         return -((a - 1 + error) ** q) * torch.expm1(-q * torch.log1p(error / (a - 1))) / q
 
-    return inputs.expectation_over_labels(loss, logits, target)
+    return reduced(inputs.expectation_over_labels(loss, logits, target), reduction)
 
 
-def asymmetric_exponential(logits: Tensor, target: Tensor, a: float = 2.5) -> Tensor:
+def asymmetric_exponential(
+    logits: Tensor, target: Tensor, a: float = 2.5, *, reduction: Reduction = "none"
+) -> Tensor:
     r"""AEL, the asymmetric exponential loss, :math:`e^{-p_y/a}` (Zhou et al., ICML 2021).
 
     It lies between :math:`e^{-1/a}`, not 0, and 1. Times ``a`` its gradient becomes that of :math:`1 - p_y`,
@@ -228,10 +242,14 @@ def asymmetric_exponential(logits: Tensor, target: Tensor, a: float = 2.5) -> Te
     """
     if not 0 < a < math.inf:
         raise ValueError(f"a must be finite and above 0, got a={a!r}")
-    return inputs.expectation_over_labels(lambda nll: torch.exp(-torch.exp(-nll) / a), logits, target)
+    return reduced(
+        inputs.expectation_over_labels(lambda nll: torch.exp(-torch.exp(-nll) / a), logits, target), reduction
+    )
 
 
-def jensen_shannon(logits: Tensor, target: Tensor, pi: float = 0.5) -> Tensor:
+def jensen_shannon(
+    logits: Tensor, target: Tensor, pi: float = 0.5, *, reduction: Reduction = "none"
+) -> Tensor:
     r"""Scaled Jensen-Shannon divergence of target and prediction (Englesson and Azizpour, NeurIPS 2021).
 
     :math:`[H(m) - \pi H(q) - (1-\pi) H(p)] / Z` with :math:`m = \pi q + (1-\pi)\,p`, entropy :math:`H` and
@@ -256,20 +274,28 @@ def jensen_shannon(logits: Tensor, target: Tensor, pi: float = 0.5) -> Tensor:
     scale = -(1 - pi) * log_rest
     if inputs.is_soft(target):
         dim = inputs.class_dimension(logits)
-        log_p = logits.log_softmax(dim)
+        log_p = _finite_log_softmax(logits, dim)
         log_m = torch.logaddexp(target.log() + math.log(pi), log_p + log_rest)
         mixed, own = (-(log.exp() * log).sum(dim) for log in (log_m, log_p))
         given = -torch.xlogy(target, target).sum(dim)
-        return (mixed - pi * given - (1 - pi) * own) / scale
+        return reduced((mixed - pi * given - (1 - pi) * own) / scale, reduction)
     # All classes but the label contribute the same multiple of their probability, together that of 1 - p.
     nll = inputs.negative_log_likelihood(logits, target)
     error = -torch.expm1(-nll)
     log_m = torch.log1p(-(1 - pi) * error)
     at_label = -log_m.exp() * log_m - (1 - pi) * (-nll).exp() * nll
-    return error + at_label / scale
+    return reduced(error + at_label / scale, reduction)
 
 
 def _focal(nll: Tensor, gamma: float) -> Tensor:
-    # The slope of the power may be infinite where the error is 0; there the loss has none.
-    error = -torch.expm1(-nll)
+    # The slope of the power may be infinite where the error is 0; there the loss has none. Where the label is
+    # impossible the error is 1, without slope.
+    error = -torch.expm1(-nll.masked_fill(nll == math.inf, torch.finfo(nll.dtype).max))
     return error.clamp(min=torch.finfo(error.dtype).tiny) ** gamma * nll
+
+
+def _finite_log_softmax(logits: Tensor, dim: int) -> Tensor:
+    # A class at a logit of minus infinity keeps a logarithm that is finite, also summed over classes: values
+    # and gradients become their limits, and no 0 is multiplied by infinity.
+    log_p = logits.log_softmax(dim)
+    return log_p.clamp(min=torch.finfo(log_p.dtype).min / logits.shape[dim])

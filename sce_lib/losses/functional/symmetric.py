@@ -62,6 +62,7 @@ def symmetric_cross_entropy(
     beta: float = 1.0,
     *,
     A: float = PAPER_LOG_ZERO,
+    clip: float | None = None,
     reduction: Reduction = "none",
 ) -> Tensor:
     r"""Symmetric cross entropy, the paper's SL: :math:`\alpha\,\ell_{ce} + \beta\,\ell_{rce}` (Eq. 7).
@@ -75,6 +76,15 @@ def symmetric_cross_entropy(
         Weights of cross entropy and of reverse cross entropy; finite, at least 0.
     A : float
         What stands for ``log 0``; finite and below 0. :func:`reverse_cross_entropy` says what happens there.
+    clip : float, optional
+        In (0, 1). Below it a predicted probability counts as ``clip`` in the cross entropy, which then has no
+        gradient and is at most ``-log(clip)``; reverse cross entropy keeps its own.
+
+    Notes
+    -----
+    The paper clips nothing. Its released code has ``A = log(1e-4)`` and ``clip = 1e-7``: where :math:`p_y` is
+    below, its cross entropy is :math:`\log 10^7 = 16.1`, and all that is left of the gradient is reverse
+    cross entropy's. At any other :math:`p_y` the two agree.
 
     Examples
     --------
@@ -83,12 +93,15 @@ def symmetric_cross_entropy(
     """
     inputs.check_at_least_zero(alpha=alpha, beta=beta)
     check_log_zero(A)
+    check_clip(clip)
     logits, target = inputs.checked(logits, target)
-    nll = inputs.negative_log_likelihood(logits, target)
     if inputs.is_soft(target):
-        losses = alpha * nll + beta * _reverse_cross_entropy(logits, target, A)
+        rce = _reverse_cross_entropy(logits, target, A)
+        losses = alpha * _clipped_cross_entropy(logits, target, clip) + beta * rce
     else:
-        losses = torch.add((beta * A) * torch.expm1(-nll), nll, alpha=alpha)
+        nll = inputs.negative_log_likelihood(logits, target)
+        ce = nll if clip is None else nll.clamp(max=-math.log(clip))
+        losses = torch.add((beta * A) * torch.expm1(-nll), ce, alpha=alpha)
     return reduced(losses, reduction)
 
 
@@ -117,6 +130,20 @@ def check_log_zero(A: float) -> None:
     if not -math.inf < A < 0:
         usual = "the paper uses -4 and -6"
         raise ValueError(f"A stands for log 0 and must be finite and below 0, got A={A!r}; {usual}")
+
+
+def check_clip(clip: float | None) -> None:
+    """Refuse a ``clip`` that is no probability between 0 and 1."""
+    if clip is not None and not 0 < clip < 1:
+        usual = "the released code uses 1e-7"
+        raise ValueError(f"clip must lie strictly between 0 and 1, got clip={clip!r}; {usual}")
+
+
+def _clipped_cross_entropy(logits: Tensor, target: Tensor, clip: float | None) -> Tensor:
+    if clip is None:
+        return inputs.negative_log_likelihood(logits, target)
+    most = -math.log(clip)
+    return inputs.expectation_over_labels(lambda nll: nll.clamp(max=most), logits, target)
 
 
 def _reverse_cross_entropy(logits: Tensor, target: Tensor, A: float) -> Tensor:

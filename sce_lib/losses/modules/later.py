@@ -1,6 +1,6 @@
 """Modules of the losses of the years around the paper."""
 
-from typing import Unpack
+from typing import ClassVar, Unpack
 
 from sce_lib.losses import functional as L
 from sce_lib.losses.modules.base import Aggregation, OfFormula
@@ -20,6 +20,8 @@ class NormalizedCrossEntropy(OfFormula):
     tensor(0.2500)
     """
 
+    name: ClassVar[str] = "nce"
+    mean_over_labels: ClassVar[bool] = True
     _formula = staticmethod(L.normalized_cross_entropy)
 
     def __init__(self, **aggregation: Unpack[Aggregation]) -> None:
@@ -36,6 +38,8 @@ class FocalLoss(OfFormula):
     tensor(0.7798)
     """
 
+    name: ClassVar[str] = "focal"
+    mean_over_labels: ClassVar[bool] = True
     _formula = staticmethod(L.focal_loss)
     gamma: float
 
@@ -53,6 +57,8 @@ class NormalizedFocalLoss(OfFormula):
     tensor(0.2500)
     """
 
+    name: ClassVar[str] = "nfl"
+    mean_over_labels: ClassVar[bool] = True
     _formula = staticmethod(L.normalized_focal_loss)
     gamma: float
 
@@ -70,6 +76,8 @@ class TaylorCrossEntropy(OfFormula):
     tensor(1.0312)
     """
 
+    name: ClassVar[str] = "taylor"
+    mean_over_labels: ClassVar[bool] = True
     _formula = staticmethod(L.taylor_cross_entropy)
     t: int
 
@@ -87,6 +95,8 @@ class PartiallyHuberisedCrossEntropy(OfFormula):
     tensor(1.1931)
     """
 
+    name: ClassVar[str] = "phuber"
+    mean_over_labels: ClassVar[bool] = True
     _formula = staticmethod(L.partially_huberised_cross_entropy)
     tau: float
 
@@ -104,6 +114,8 @@ class AsymmetricGeneralizedCrossEntropy(OfFormula):
     tensor(1.2188)
     """
 
+    name: ClassVar[str] = "agce"
+    mean_over_labels: ClassVar[bool] = True
     _formula = staticmethod(L.asymmetric_generalized_cross_entropy)
     a: float
     q: float
@@ -122,6 +134,8 @@ class AsymmetricUnhinged(OfFormula):
     tensor(1.0312)
     """
 
+    name: ClassVar[str] = "aue"
+    mean_over_labels: ClassVar[bool] = True
     _formula = staticmethod(L.asymmetric_unhinged)
     a: float
     q: float
@@ -140,6 +154,8 @@ class AsymmetricExponential(OfFormula):
     tensor(0.9048)
     """
 
+    name: ClassVar[str] = "ael"
+    mean_over_labels: ClassVar[bool] = True
     _formula = staticmethod(L.asymmetric_exponential)
     a: float
 
@@ -157,6 +173,7 @@ class JensenShannon(OfFormula):
     tensor(1.0976)
     """
 
+    name: ClassVar[str] = "js"
     _formula = staticmethod(L.jensen_shannon)
     pi: float
 

@@ -59,6 +59,9 @@ class SymmetricCrossEntropy(OfFormula):
         cross entropy from fitting wrong labels; a hard data set may need a large one to converge (§5.1).
     A : float
         What stands for ``log 0``; finite and below 0. With class indices only ``beta * A`` matters.
+    clip : float, optional
+        In (0, 1), what a smaller predicted probability counts as in the cross entropy. The paper has none;
+        its released code is ``A=math.log(1e-4), clip=1e-7``.
 
     Examples
     --------
@@ -73,6 +76,7 @@ class SymmetricCrossEntropy(OfFormula):
     alpha: float
     beta: float
     A: float
+    clip: float | None = None
 
     def __init__(
         self,
@@ -80,16 +84,19 @@ class SymmetricCrossEntropy(OfFormula):
         beta: float = 1.0,
         *,
         A: float = L.PAPER_LOG_ZERO,
+        clip: float | None = None,
         **aggregation: Unpack[Aggregation],
     ) -> None:
-        super().__init__({"alpha": alpha, "beta": beta, "A": A}, aggregation)
+        optional = {} if clip is None else {"clip": clip}
+        super().__init__({"alpha": alpha, "beta": beta, "A": A} | optional, aggregation)
 
     def _weighted(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         if not is_soft(target):
             return super()._weighted(logits, target, weight)
-        ce = L.cross_entropy(logits, weighted_target(weight, logits, target))
+        weighted = weighted_target(weight, logits, target)
+        ce = L.symmetric_cross_entropy(logits, weighted, self.alpha, 0.0, clip=self.clip)
         rce = L.reverse_cross_entropy(logits, target, A=self.A)
-        return self.alpha * ce + self.beta * sample_weights(weight, logits, target, rce.dtype) * rce
+        return ce + self.beta * sample_weights(weight, logits, target, rce.dtype) * rce
 
 
 class MeanAbsoluteError(OfFormula):
