@@ -1,8 +1,34 @@
-"""Losses, label noise, models and experiments around symmetric cross entropy."""
+"""Losses, label noise, models and experiments around symmetric cross entropy.
 
+Each room is imported when it is first asked for, since torch alone takes seconds:
+
+>>> import sce_lib
+>>> sce_lib.losses.get("sl", alpha=0.1)
+SymmetricCrossEntropy(alpha=0.1, beta=1.0, A=-4.0)
+"""
+
+import difflib
 import importlib.util
+import pkgutil
+from types import ModuleType
 
 __version__ = "0.2.0"
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_rooms()})
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in _rooms():
+        near = difflib.get_close_matches(name, _rooms(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(_rooms())}"
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; {hint}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def _rooms() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def require_extra(extra: str, *modules: str) -> None:
@@ -24,3 +50,19 @@ def require_extra(extra: str, *modules: str) -> None:
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise ImportError(f"{', '.join(missing)} {verb} not installed: pip install 'sce-lib[{extra}]'")
+
+
+# So many characters of what someone gave are repeated in a message.
+_QUOTED = 200
+
+
+def quoted(value: object) -> str:
+    """Return a value as messages repeat what was given: as Python writes it, its beginning if it is long.
+
+    Examples
+    --------
+    >>> quoted("Änten #2"), len(quoted("x" * 10_000))
+    ("'Änten #2'", 200)
+    """
+    text = repr(value)
+    return text if len(text) <= _QUOTED else f"{text[: _QUOTED - 1]}…"

@@ -1,23 +1,26 @@
-"""Files that are whole or not there, damaged ones that are kept, and the folders that things lie in.
+"""Files that are whole or not there, damaged ones that are kept, names, and the folders that things lie in.
 
 A folder is what its variable names, else one of the checkout, else, where the package was installed without a
 checkout, one of the user's.
 """
 
 import os
+import re
 import tempfile
 import time
 import warnings
 from pathlib import Path
 
-from sce_lib import require_extra
+from sce_lib import quoted, require_extra
 
 # The end of the name of a file that is being written.
 _PART = ".part"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, flush: bool = True) -> None:
     """Write a file whole or not at all: to a neighbour first, flushed to disk, then renamed.
+
+    Without `flush` it is so if the writer is killed, but not if the machine loses power.
 
     Examples
     --------
@@ -31,8 +34,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
@@ -71,6 +75,44 @@ def set_aside(path: Path, why: str) -> None:
     except OSError as error:
         kept = f"left in place ({error.strerror})"
     warnings.warn(f"{path} is counted as missing: {why}; {kept}", stacklevel=3)
+
+
+# --- Names. ------------------------------------------------------------------------------------------
+LONGEST_NAME = 200
+# Control characters, ends of lines, halves of characters, and what turns the direction of writing around.
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def check_name(name: str) -> str:
+    """Return a name that others gave, of a class or a source, if it can stand in a line and leads nowhere.
+
+    Spaces, accents and signs such as ``#`` are welcome, and so is a slash between words: ``"T-shirt/top"``.
+
+    Raises
+    ------
+    ValueError
+        For a name that is empty, longer than 200 characters, or a path, as ``".."`` and ``"/etc"`` are; for
+        one that holds a control character.
+
+    Examples
+    --------
+    >>> check_name("Änten #2")
+    'Änten #2'
+    >>> check_name("../../x")
+    Traceback (most recent call last):
+        ...
+    ValueError: a name is no path, as '../../x' is: leave out .., backslashes, and slashes at the ends
+    """
+    if not name.strip():
+        raise ValueError(f"a name has a letter or two, {quoted(name)} has none")
+    if unfit := _UNFIT.search(name):
+        raise ValueError(f"a name holds no control character, as {quoted(name)} does: {unfit[0]!r}")
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"a name has {LONGEST_NAME} characters at most, {quoted(name)} has {len(name)}")
+    if "\\" in name or any(part.strip() in ("", ".", "..") for part in name.split("/")):
+        path = f"a name is no path, as {quoted(name)} is"
+        raise ValueError(f"{path}: leave out .., backslashes, and slashes at the ends")
+    return name
 
 
 # --- Where things lie. -------------------------------------------------------------------------------

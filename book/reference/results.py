@@ -10,7 +10,7 @@ from reference.settings import DATASETS
 from sce_lib.experiments.config import METHODS
 from sce_lib.experiments.config.parts import method_title
 from sce_lib.experiments.grids import TABLE1_NOISE
-from sce_lib.experiments.ledger import Ledger, RunRecord, described_images, to_frame
+from sce_lib.experiments.ledger import Ledger, RunRecord, Summary, described_images, to_frame
 from sce_lib.report.leaderboard import leaderboard
 from sce_lib.report.numbers import signed, with_range
 
@@ -20,12 +20,13 @@ SCALE = ["profile", "train_images", "model", "width", "epochs", "images"]
 ORDER = {"full": 0, "laptop": 1}
 
 
-def fragments(records: Iterable[RunRecord] | None = None) -> dict[str, str]:
+def fragments(records: Iterable[RunRecord | Summary] | None = None) -> dict[str, str]:
     """Return the page's tables and the files that it offers, from the ledger where no records are given.
 
     Smoke runs prove nothing and are left out.
     """
-    chosen = [r for r in (Ledger() if records is None else records) if r.config.profile != "smoke"]
+    every = Ledger().summaries() if records is None else records
+    chosen = [record for record in every if record.config.profile != "smoke"]
     board = leaderboard(chosen)
     return {
         "results.md": "\n".join(_page(_with_images(board))),

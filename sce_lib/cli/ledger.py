@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from sce_lib.experiments.ledger import Ledger
 
-from sce_lib.cli.common import DeviceOption, LedgerOption, said_plainly
+from sce_lib.cli.common import DeviceOption, LedgerOption, check_device, said_plainly
 
 ledger_app = typer.Typer(help="Look at the ledger of run records.", no_args_is_help=True)
 RunArgument = Annotated[str, typer.Argument(help="run id, dataset/run id, or how one of them begins")]
@@ -37,11 +37,11 @@ def ledger_ls(
     from sce_lib.experiments.ledger import Ledger
 
     ledger = Ledger(folder)
-    records = list(ledger.records(dataset))
-    width = max((len(record.config.setting) for record in records), default=0)
+    records = list(ledger.summaries(dataset))
+    width = max((len(record.setting) for record in records), default=0)
     lines = [
         f"{record.last_accuracy:.4f} {record.best_accuracy:.4f} {record.test_images_per_epoch:6,} "
-        f"{record.provenance.seconds / 60:7.1f}  {record.config.setting:{width}}  "
+        f"{record.provenance.seconds / 60:7.1f}  {record.setting:{width}}  "
         f"{record.config.protocol:8} §{record.config.section}  {record.config.dataset}/{record.run_id}"
         for record in records
     ]
@@ -95,6 +95,7 @@ def ledger_verify(
     """Train runs again and compare with their records; the ledger is left alone."""
     from sce_lib.experiments.ledger import Ledger
 
+    check_device(device)
     passed = True
     records = [Ledger(folder).find(run) for run in runs]
     from sce_lib.experiments.sweep import verify
@@ -164,10 +165,9 @@ def ledger_export(
     from sce_lib.experiments.ledger import Ledger, export
 
     ledger = Ledger(folder)
-    records = list(ledger.records(dataset))
-    if not records:
+    if next(ledger.summaries(dataset), None) is None:
         raise ValueError(_nothing(ledger, dataset))
-    rows = export(records, out)
+    rows = export(ledger.summaries(dataset), out)
     typer.echo(f"{out}: {rows} runs")
 
 

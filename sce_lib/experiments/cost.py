@@ -1,8 +1,7 @@
 """What a run costs before it is made: operations counted on its network, seconds from runs like it."""
 
-import contextlib
 import statistics
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import torch
@@ -10,8 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sce_lib.data import load_dataset
 from sce_lib.experiments.config import RunConfig
-from sce_lib.experiments.config.parts import Model
-from sce_lib.experiments.ledger import Ledger, LedgerError, RunRecord
+from sce_lib.experiments.ledger import Ledger, RunRecord, Summary
 from sce_lib.experiments.training.task import epoch_test_size
 from sce_lib.models import build_model
 
@@ -83,39 +81,46 @@ def flops(config: RunConfig) -> int:
     """
     size, epochs = _size(config.dataset), config.optimisation.epochs
     forward, both = flops_per_image(config.model.name, config.model.width, size)
-    train = config.n_train or size.train
+    train = min(config.n_train or size.train, size.train)
     each_epoch, stages = epoch_test_size(train, size.test), len(config.stages)
     # At a stage the whole test set takes the place of the epoch's, and it is looked at once more at the end.
     evaluated = (epochs - stages) * each_epoch + stages * (train + size.test) + size.test
     return epochs * train * both + evaluated * forward
 
 
-def speed(record: RunRecord) -> float:
+def speed(record: RunRecord | Summary) -> float:
     """Return the operations a second that a run was made with, evaluations included."""
     return flops(record.config) / max(record.provenance.seconds, 1e-3)
 
 
-def seconds_estimate(config: RunConfig, ledger: Ledger, device: str = "cpu") -> float | None:
-    """Return the seconds that a run will take, from the speed of runs in the ledger.
+class Pace:
+    """How fast runs are made, by the records of a ledger: looked up once, for as many runs as are asked for.
 
-    Of runs of the same network at the same width where there are any, else of the same network, else of any;
-    their median. Times were taken on whatever machine made the records. None for a ledger without a record of
-    such a device: runs of a CPU say nothing of a GPU, nor the other way round.
+    Times were taken on whatever machine made the records. Runs of a CPU say nothing of a GPU, nor the other
+    way round.
+
+    Parameters
+    ----------
+    ledger, device : Ledger, str
+        Whose records, and the kind of device that they were made on: ``"cpu"``, or another.
     """
-    files = tuple((str(path), path.stat().st_mtime_ns) for path in ledger.paths())
-    speeds = [(model, value) for model, on_cpu, value in _speeds(files) if on_cpu == (device == "cpu")]
-    model = config.model
-    same = [(made.width == model.width, value) for made, value in speeds if made.name == model.name]
-    alike = [value for width, value in same if width] or [value for _, value in same or speeds]
-    return flops(config) / statistics.median(alike) if alike else None
 
+    def __init__(self, ledger: Ledger, device: str = "cpu") -> None:
+        self._speeds: dict[tuple[str, float], list[float]] = {}
+        for record in ledger.summaries():
+            if (record.provenance.device == "cpu") == (device == "cpu"):
+                model = record.config.model
+                self._speeds.setdefault((model.name, model.width), []).append(speed(record))
+        self._nearest = cache(self._median)
 
-@lru_cache(maxsize=1)
-def _speeds(files: tuple[tuple[str, int], ...]) -> list[tuple[Model, bool, float]]:
-    """Return network, device and speed of each record; read again only when a file is new."""
-    speeds = []
-    for path, _ in files:
-        with contextlib.suppress(LedgerError, OSError):  # whoever asks for the record is told
-            record = Ledger.read(path)
-            speeds.append((record.config.model, record.provenance.device == "cpu", speed(record)))
-    return speeds
+    def _median(self, name: str, width: float) -> float | None:
+        """Return the median speed of a network at a width, else of the network, else of any."""
+        network = [value for (of, _), values in self._speeds.items() if of == name for value in values]
+        every = [value for values in self._speeds.values() for value in values]
+        alike = self._speeds.get((name, width)) or network or every
+        return statistics.median(alike) if alike else None
+
+    def seconds(self, config: RunConfig) -> float | None:
+        """Return the seconds that a run will take, or None where no record says anything of it."""
+        known = self._nearest(config.model.name, config.model.width)
+        return None if known is None else flops(config) / known

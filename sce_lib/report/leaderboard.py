@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sce_lib.data.clothing1m import SOURCE_OF_A_PART
-from sce_lib.experiments.ledger import RunRecord
+from sce_lib.experiments.ledger import RunRecord, Summary
 from sce_lib.report import published
 
 # The section whose settings a table of the paper is made with; §5.1 has figures alone.
@@ -19,7 +19,7 @@ KEYS = [
 ]
 
 
-def leaderboard(records: Iterable[RunRecord]) -> pd.DataFrame:
+def leaderboard(records: Iterable[RunRecord | Summary]) -> pd.DataFrame:
     """Return a row a setting: accuracies in per cent over its seeds, and the paper's where it has one.
 
     `KEYS`, where `method` is the name that `RunConfig.preset` takes, and `changes` what differs from that
@@ -31,7 +31,7 @@ def leaderboard(records: Iterable[RunRecord]) -> pd.DataFrame:
 
     Parameters
     ----------
-    records : iterable of RunRecord
+    records : iterable of RunRecord or Summary
         Runs of any data sets, protocols, sections and profiles; no two of these are mixed in a row.
 
     Examples
@@ -39,7 +39,7 @@ def leaderboard(records: Iterable[RunRecord]) -> pd.DataFrame:
     >>> leaderboard([]).empty
     True
     """
-    rows: dict[tuple, list[RunRecord]] = {}
+    rows: dict[tuple, list[RunRecord | Summary]] = {}
     for record in records:
         config, made = record.config.model_copy(update={"seed": 0}), record.provenance
         rows.setdefault((config, made.fingerprint, made.train_images), []).append(record)
@@ -47,7 +47,7 @@ def leaderboard(records: Iterable[RunRecord]) -> pd.DataFrame:
     return table if table.empty else table.sort_values(KEYS, ignore_index=True)
 
 
-def _row(records: list[RunRecord]) -> dict[str, Any]:
+def _row(records: list[RunRecord | Summary]) -> dict[str, Any]:
     config, made = records[0].config, records[0].provenance
     # The same images may lie in trees of two kinds.
     source = " or ".join(sorted({record.provenance.source for record in records}))

@@ -5,7 +5,7 @@ import pytest
 from sce_lib.data import load_dataset
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.config.presets import DATASETS
-from sce_lib.experiments.cost import SIZES, flops, flops_per_image, seconds_estimate, speed
+from sce_lib.experiments.cost import SIZES, Pace, flops, flops_per_image, speed
 from sce_lib.experiments.ledger import Ledger
 
 
@@ -61,24 +61,24 @@ def test_the_plan_of_every_data_set_can_be_made_without_its_images():
         assert flops(RunConfig.preset(dataset, "sl", profile="full")) > 0
 
 
-def test_time_is_told_by_the_nearest_runs(tmp_path, make_record):
-    ledger = Ledger(tmp_path)
+def test_time_is_told_by_the_nearest_runs(folders, make_record):
+    ledger = Ledger(folders / "ledger")
     config = RunConfig.preset("digits", "sl", profile="smoke")
-    assert seconds_estimate(config, ledger) is None
+    assert Pace(ledger).seconds(config) is None
     other = make_record(dataset="cifar10")  # cnn8: another network
     ledger.put(other)
-    assert seconds_estimate(config, ledger) == pytest.approx(flops(config) / speed(other))
+    assert Pace(ledger).seconds(config) == pytest.approx(flops(config) / speed(other))
     alike = [make_record("ce", seed=seed) for seed in (0, 1, 2)]
     for record, seconds in zip(alike, (1.0, 2.0, 30.0), strict=True):
         made = record.provenance.model_copy(update={"seconds": seconds})
         ledger.put(record.model_copy(update={"provenance": made}))
-    assert seconds_estimate(config, ledger) == pytest.approx(2.0)  # the median run, of the same size
-    assert seconds_estimate(config, ledger, device="cuda") is None
+    assert Pace(ledger).seconds(config) == pytest.approx(2.0)  # the median run, of the same size
+    assert Pace(ledger, device="cuda").seconds(config) is None
 
 
-def test_a_damaged_record_tells_no_speed(tmp_path, make_record):
-    ledger = Ledger(tmp_path)
+def test_a_damaged_record_tells_no_speed(folders, make_record):
+    ledger = Ledger(folders / "ledger")
     path = ledger.put(make_record())
     path.write_text("{")
-    assert seconds_estimate(RunConfig.preset("digits", "sl", profile="smoke"), ledger) is None
-    assert path.read_text() == "{"
+    with pytest.warns(UserWarning, match="is no ledger record"):
+        assert Pace(ledger).seconds(RunConfig.preset("digits", "sl", profile="smoke")) is None

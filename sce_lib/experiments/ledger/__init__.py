@@ -17,10 +17,11 @@ from sce_lib.experiments.ledger.records import (
     Provenance,
     RunRecord,
     StageRecord,
+    Summary,
 )
-from sce_lib.experiments.ledger.store import FORMAT, Ledger, LedgerError, MissingRuns, select
+from sce_lib.experiments.ledger.store import FORMAT, Ledger, LedgerError, MissingRuns, OutOfReach, select
 
 __all__ = ["FORMAT", "DetectionRecord", "Embedding", "EpochRecord", "GroupRecord", "Imported", "Ledger"]
-__all__ += ["LedgerDifference", "LedgerError", "MissingRuns", "MixedImages", "Provenance", "RunRecord"]
-__all__ += ["StageRecord", "compare", "described_images", "differences", "export", "import_records"]
-__all__ += ["require_same_images", "select", "to_frame"]
+__all__ += ["LedgerDifference", "LedgerError", "MissingRuns", "MixedImages", "OutOfReach", "Provenance"]
+__all__ += ["RunRecord", "StageRecord", "Summary", "compare", "described_images", "differences", "export"]
+__all__ += ["import_records", "require_same_images", "select", "to_frame"]

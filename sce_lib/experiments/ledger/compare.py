@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sce_lib.experiments.ledger.records import RunRecord
+from sce_lib.experiments.ledger.records import RunRecord, Summary
 from sce_lib.experiments.ledger.store import Ledger
 
 
@@ -65,7 +65,7 @@ class MixedImages(ValueError):
     """Records of one data set were made from different images; the message names these, and the way out."""
 
 
-def require_same_images(records: Iterable[RunRecord]) -> None:
+def require_same_images(records: Iterable[RunRecord | Summary]) -> None:
     """Raise unless the records of each data set were all made from the same images.
 
     A run's id says which data set it is of, but not where its images came from: CIFAR-10 from JPEG files and

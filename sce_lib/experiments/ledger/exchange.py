@@ -1,6 +1,7 @@
 """Records out as one table, and in from other ledgers."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import filelock
 
 from sce_lib.experiments.ledger.compare import differences
-from sce_lib.experiments.ledger.records import RunRecord
+from sce_lib.experiments.ledger.records import RunRecord, Summary
 from sce_lib.experiments.ledger.store import Ledger, LedgerError
 from sce_lib.files import write_atomically
 
@@ -17,17 +18,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def _row(record: RunRecord) -> dict[str, Any]:
+def _row(record: RunRecord | Summary) -> Iterator[tuple[str, Any]]:
+    """Yield the columns of a record's row: what is below another name has both, with a point between."""
     columns = ("run_id", "last_accuracy", "best_accuracy", "best_epoch", "test_images_per_epoch")
-    row = {name: getattr(record, name) for name in columns}
+    yield from ((name, getattr(record, name)) for name in columns)
     config = record.config.model_dump(mode="json")
     config["optimisation"]["milestones"] = " ".join(map(str, config["optimisation"]["milestones"]))
     kept = record.provenance.model_dump(mode="json", exclude={"requested_noise", "realised_noise"})
-    return row | config | {"provenance": kept}
+    yield from _flat(config | {"provenance": kept})
 
 
-def to_frame(records: Iterable[RunRecord]) -> "pd.DataFrame":
+def _flat(values: dict[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{place}{name}.")
+        else:
+            yield f"{place}{name}", value
+
+
+def to_frame(records: Iterable[RunRecord | Summary]) -> "pd.DataFrame":
     """Return a table of one row a run: accuracies, each field of the config, where the record comes from.
+
+    Of a large ledger give the `Ledger.summaries`: they hold all of it, and need not be in memory at once.
 
     Examples
     --------
@@ -36,10 +48,17 @@ def to_frame(records: Iterable[RunRecord]) -> "pd.DataFrame":
     """
     import pandas as pd  # who trains does not wait for it
 
-    return pd.json_normalize([_row(record) for record in records])
+    # Column by column: as rows, of a dictionary each, a large ledger would take ten times the memory.
+    columns: dict[str, list[Any]] = {}
+    for place, record in enumerate(records):
+        for name, value in _row(record):
+            column = columns.setdefault(name, [])
+            column += [math.nan] * (place - len(column))
+            column.append(value)
+    return pd.DataFrame({name: pd.Series(column) for name, column in columns.items()})
 
 
-def export(records: Iterable[RunRecord], path: str | Path) -> int:
+def export(records: Iterable[RunRecord | Summary], path: str | Path) -> int:
     """Write `to_frame` to a file, ``.csv`` or ``.parquet``, and return its number of rows.
 
     Raises

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -15,13 +16,17 @@ from pydantic import (
     model_validator,
 )
 
+from sce_lib import quoted
 from sce_lib.experiments.config import RunConfig
+from sce_lib.files import check_name
 
 # NaN is in no range, so it is refused as well.
 Share = Annotated[float, Field(ge=0, le=1)]
 Margin = Annotated[float, Field(ge=-1, le=1)]
 Count = Annotated[int, Field(ge=0)]
 NotNegative = Annotated[FiniteFloat, Field(ge=0)]
+# Records come from others: what is a word here stands in tables, on pages and in figures.
+Name = Annotated[str, AfterValidator(check_name)]
 # Shares are kept as float64; the same ratio computed twice may differ in its last bits.
 _ROUNDING = 1e-6
 
@@ -138,24 +143,34 @@ class Provenance(_Kept):
     `noise_rate` is None where the true labels of the training images are not known (Clothing1M): nothing
     can be said of what was realised, and `requested_noise` is then the matrix estimated from other images
     that have both labels, None in the row of a class without any.
-    `replicates` is how many seeds were trained together, None for a run of its own.
+    `replicates` is how many seeds were trained together, None for a run of its own; no version since 0.2 makes
+    such records. `platform` names the processor, and `code` is the digest of the code that trains: records from
+    before these were kept have the operating system alone, and None.
     """
 
-    source: str
-    fingerprint: str
+    source: Name
+    fingerprint: Name
     train_images: int = Field(ge=1)
     test_images: int = Field(ge=1)
     requested_noise: list[list[Share | None]]
     realised_noise: list[list[Share | None]]
     noise_rate: Share | None
-    versions: dict[str, str]
-    platform: str
-    device: str
+    versions: dict[Name, Name]
+    platform: Name
+    device: Name
     threads: int = Field(ge=1)
     seconds: NotNegative
-    git_commit: str | None
-    date: str
+    git_commit: Name | None
+    date: Name
     replicates: int | None = Field(default=None, ge=1)
+    code: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before_it_was_kept(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        kept: dict[str, Any] = serialize(self)
+        if self.code is None:
+            kept.pop("code", None)
+        return kept
 
 
 class RunRecord(_Kept):
@@ -173,7 +188,7 @@ class RunRecord(_Kept):
     """
 
     config: RunConfig
-    classes: list[str] = Field(min_length=2)
+    classes: list[Name] = Field(min_length=2)
     test_images_per_epoch: int = Field(ge=1)
     epochs: list[EpochRecord] = Field(min_length=1)
     stages: list[StageRecord] = Field(min_length=1)
@@ -187,7 +202,8 @@ class RunRecord(_Kept):
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         # What has a wrong size cannot be counted.
-        if wrong := list(_wrong_sizes(self)) or [*_wrong_counts(self), *_wrong_accuracies(self)]:
+        checks = (_wrong_counts, _wrong_sums, _wrong_accuracies)
+        if wrong := list(_wrong_sizes(self)) or [what for check in checks for what in check(self)]:
             raise ValueError("; ".join(wrong[:3]))
         return self
 
@@ -211,13 +227,38 @@ class RunRecord(_Kept):
 
         Without `detection` it is what a record has that was made before that was kept.
         """
-        passing = {"seconds", "date", "git_commit", "versions", "platform", "device", "threads"}
+        passing = {"seconds", "date", "git_commit", "versions", "platform", "device", "threads", "code"}
         left_out: dict[str, Any] = {} if detection else {"stages": {"__all__": {"detection"}}}
         return self.model_dump(mode="json", exclude={"provenance": passing, **left_out})
 
     def final_stage(self) -> StageRecord:
         """Return the look taken after the last epoch."""
         return self.stages[-1]
+
+
+class Summary(_Kept):
+    """What a table of many runs says of each: a record without its curves, looks and matrices.
+
+    The fields are those of `RunRecord`, with `run_id`, `RunConfig.setting` as it was called when the record
+    was read, and a provenance whose matrices are empty.
+    """
+
+    run_id: str
+    setting: str
+    config: RunConfig
+    test_images_per_epoch: int
+    last_accuracy: float
+    best_accuracy: float
+    best_epoch: int
+    provenance: Provenance
+
+    @classmethod
+    def of(cls, record: RunRecord) -> Self:
+        """Return the summary of a record."""
+        provenance = record.provenance.model_copy(update={"requested_noise": [], "realised_noise": []})
+        same = ("test_images_per_epoch", "last_accuracy", "best_accuracy", "best_epoch", "config", "run_id")
+        kept = {name: getattr(record, name) for name in same}
+        return cls(**kept, setting=record.config.setting, provenance=provenance)
 
 
 def _wrong_sizes(record: RunRecord) -> Iterator[str]:
@@ -232,7 +273,7 @@ def _wrong_sizes(record: RunRecord) -> Iterator[str]:
         if len(table) != classes:
             yield f"{place} must have an entry for each of {classes} classes, not {len(table)}"
     if len(set(record.classes)) < classes:
-        yield f"classes must have names of their own, not {record.classes}"
+        yield f"classes must have names of their own, not {quoted(record.classes)}"
     if (points := record.embedding) is not None:
         if not len(points.labels) == len(points.x) == len(points.y):
             yield "the embedding must have a label, an x and a y for each point"
@@ -282,6 +323,19 @@ def _wrong_counts(record: RunRecord) -> Iterator[str]:
         shared = sum(stage.clean.gradient_share + stage.flipped.gradient_share)
         if shared > 1 + _ROUNDING * 2 * len(record.classes):
             yield f"the gradient shares after epoch {stage.epoch} must be of one whole, not {shared}"
+
+
+def _wrong_sums(record: RunRecord) -> Iterator[str]:
+    """Yield which rows of probabilities are not of one whole; those of a class without a sample are None."""
+    noise = record.provenance
+    tables = {"requested_noise": noise.requested_noise, "realised_noise": noise.realised_noise}
+    tables |= {f"confidence after epoch {stage.epoch}": stage.confidence for stage in record.stages}
+    rounded = _ROUNDING * len(record.classes)  # each of its entries
+    for name, table in tables.items():
+        for label, row in enumerate(table):
+            shares = [share for share in row if share is not None]
+            if shares and (len(shares) < len(row) or abs(sum(shares) - 1) > rounded):
+                yield f"row {label} of {name} must sum to 1, not to {sum(shares):.6g}"
 
 
 def _wrong_accuracies(record: RunRecord) -> Iterator[str]:

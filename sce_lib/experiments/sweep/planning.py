@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sce_lib.experiments.config import RunConfig
-from sce_lib.experiments.cost import flops, seconds_estimate
+from sce_lib.experiments.cost import Pace, flops
 from sce_lib.experiments.ledger import Ledger
 from sce_lib.experiments.sweep.runs import missing
 from sce_lib.experiments.training import resolve_device
@@ -65,9 +65,9 @@ def plan(configs: Sequence[RunConfig], ledger: Ledger | None = None, device: str
     """
     ledger = Ledger() if ledger is None else ledger
     where = resolve_device(device).type
-    lacking = [(c, flops(c), seconds_estimate(c, ledger, where)) for c in missing(configs, ledger)]
+    lacking, pace = missing(configs, ledger), Pace(ledger, where)
     wanted = {(config.dataset, config.run_id) for config in configs}
-    return Plan(len(wanted), tuple(Estimate(*estimate) for estimate in lacking))
+    return Plan(len(wanted), tuple(Estimate(c, flops(c), pace.seconds(c)) for c in lacking))
 
 
 def readable_time(seconds: float | None) -> str:

@@ -60,6 +60,32 @@ IMPOSSIBLE = {
     "embedding short": (at("embedding", {"labels": [0, 1], "x": [0.0, 1.0], "y": [0.0]}), "an x and a y"),
     "embedding of others": (at("embedding", {"labels": [99], "x": [0.0], "y": [0.0]}), "below 5, not 99"),
     "embedding nowhere": (at("embedding", {"labels": [0], "x": [NOT_A_NUMBER], "y": [0.0]}), "embedding"),
+    "confidence of more": (at("stages.1.confidence.2", [0.3] * 5), "row 2 of confidence after epoch"),
+    "confidence of less": (at("stages.0.confidence.0.0", 0.1), "must sum to 1, not to 0.9"),
+    "confidence with a gap": (at("stages.0.confidence.0.0", None), "row 0 of confidence"),
+    "noise asked for": (at("provenance.requested_noise.4", [0.0] * 5), "row 4 of requested_noise"),
+    "noise realised": (at("provenance.realised_noise.0.1", 0.001), "row 0 of realised_noise"),
+    "no fingerprint": (at("provenance.fingerprint", ""), "has a letter or two"),
+    "no class name": (at("classes.1", " "), "has a letter or two"),
+    "a class in two lines": (at("classes.1", "a\n```"), "control character"),
+    "a class that is a path": (at("classes.1", "../../etc/passwd"), "a name is no path"),
+    "a class of a drive": (at("classes.1", "C:\\x"), "a name is no path"),
+    "a source that closes a block": (at("provenance.source", "x\n```\n<script>"), "control character"),
+    "a source of a terminal": (at("provenance.source", "\x1b[2J"), "control character"),
+    "a source written backwards": (at("provenance.source", "\u202efdp.exe"), "control character"),
+    "half a character": (at("provenance.device", "\ud800"), "provenance.device"),
+    "a version in two lines": (at("provenance.versions", {"torch\n": "1"}), "control character"),
+    "a long name": (at("provenance.platform", "x" * 201), "200 characters at most"),
+    "label sets elsewhere": (
+        at("config.noise", {"kind": "human", "label_set": "../../x"}),
+        "letters, digits",
+    ),
+    "a network elsewhere": (at("config.model.name", "a|b`$x$"), "letters, digits"),
+    "a network of no width": (at("config.model.width", 0.001), "config.model.width"),
+    "a network of any width": (at("config.model.width", 1e9), "config.model.width"),
+    "endless learning": (at("config.optimisation.lr", float("inf")), "config.optimisation.lr"),
+    "endless epochs": (at("config.optimisation.epochs", 10**9), "config.optimisation.epochs"),
+    "a seed beyond": (at("config.seed", 2**63), "config.seed"),
     "class-wise short": (at("epochs.0.classwise_accuracy", [0.5]), "classwise_accuracy of epoch 1"),
 }
 
@@ -71,6 +97,28 @@ def falsified(request, make_record):
     content = make_record().model_dump(mode="json")
     change(content)
     return content, named
+
+
+def test_names_are_free_otherwise(make_record, tmp_path):
+    names = ["T-shirt/top", "Änderung #2", "a | b", "$x$ `y`", "<script>", "{include} x", "狗", "_under"]
+    names = names[:5] if len(make_record().classes) == 5 else names
+    for some in (names, ["狗", "{include} x", "_under", "*", "'quoted\""]):
+        content = make_record().model_dump(mode="json") | {"classes": some}
+        record = RunRecord.model_validate(content)
+        ledger = Ledger(tmp_path)
+        assert Ledger.read(ledger.put(record)).classes == some
+
+
+def test_a_class_without_samples_has_a_row_of_nothing(make_record):
+    content = make_record().model_dump(mode="json")
+    content["stages"][0]["confidence"][1] = content["provenance"]["realised_noise"][1] = [None] * 5
+    assert RunRecord.model_validate(content).stages[0].confidence[1] == [None] * 5
+
+
+def test_rows_may_be_rounded_to_six_digits(make_record):
+    content = make_record().model_dump(mode="json")
+    content["stages"][0]["confidence"][1] = [0.333333, 0.333333, 0.333333, 0.0, 0.0]
+    RunRecord.model_validate(content)
 
 
 def sealed(content):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sce_lib.experiments.config import Noise, RunConfig
-from sce_lib.experiments.ledger import Ledger, LedgerError, RunRecord, select
+from sce_lib.experiments.ledger import Ledger, LedgerError, OutOfReach, RunRecord, select
+from sce_lib.experiments.sweep import runs
 
 
 @pytest.fixture
@@ -113,7 +115,15 @@ def corrupt_edited(path, record):
 
 
 def corrupt_wrong_format(path, record):
-    written(path, json.loads(path.read_text()) | {"format": 2})
+    written(path, json.loads(path.read_text()) | {"format": "one"})
+
+
+def corrupt_nested_too_deep(path, record):
+    path.write_text("[" * 100_000 + "]" * 100_000)
+
+
+def corrupt_endless_number(path, record):
+    path.write_text(path.read_text().replace('"seed":0', f'"seed":{"9" * 5_000}'))
 
 
 def corrupt_renamed(path, record):
@@ -160,6 +170,88 @@ def test_a_damaged_file_is_named_and_set_aside_and_never_lost(ledger, make_recor
     assert path.with_name(f"{path.name}.damaged-1").read_bytes() == content
     ledger.put(record)
     assert ledger.get(record.config) == record
+
+
+def newer(path):
+    written(path, {"format": 2, "records": ["what nobody knows yet"]})
+
+
+def unreadable(path):
+    path.unlink()
+    path.mkdir()  # root may read every file, but no folder as one
+
+
+def a_pipe(path):
+    path.unlink()
+    os.mkfifo(path)  # whoever read it would wait for ever
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [(newer, "format 2"), (unreadable, "is no file"), (a_pipe, "is no file")]
+)
+def test_what_may_be_whole_is_left_alone_and_costs_a_line(ledger, make_record, change, said):
+    record, other = make_record(), make_record(seed=1)
+    path, _ = ledger.put(record), ledger.put(other)
+    change(path)
+    with pytest.raises(OutOfReach, match=said):
+        Ledger.read(path)
+    for look in (ledger.records, ledger.summaries):
+        with pytest.warns(UserWarning, match=said) as told:
+            assert [found.run_id for found in look()] == [other.run_id]
+        assert len(told) == 1
+    with pytest.warns(UserWarning, match=said):
+        assert ledger.get(record.config) is None
+    for asked in (lambda: ledger.put(record), lambda: ledger.require_place(record.config)):
+        with pytest.raises(OutOfReach, match="elsewhere to make the run again"):
+            asked()
+    assert [entry.name for entry in path.parent.iterdir() if "damaged" in entry.name] == []
+    assert path.exists()
+
+
+def test_no_run_is_trained_whose_record_could_not_be_kept(ledger, make_record, monkeypatch):
+    record = make_record()
+    newer(ledger.put(record))
+    monkeypatch.setattr(runs, "train", None)
+    with pytest.warns(UserWarning, match="format 2"), pytest.raises(OutOfReach, match="update it"):
+        runs.ensure(record.config, ledger, "cpu")
+
+
+def test_a_file_that_is_too_large_is_not_read(ledger, make_record):
+    path = ledger.put(make_record())
+    with path.open("r+b") as file:
+        file.truncate(2**40)  # a hole: it takes no disk
+    with pytest.raises(LedgerError, match=r"no record has 1,099,511,627,776 bytes"):
+        Ledger.read(path)
+
+
+@pytest.mark.parametrize("changed", [{"dataset": "../x"}, {"dataset": "a/b"}, {"dataset": ""}])
+def test_a_config_that_nobody_checked_leads_to_no_file_elsewhere(ledger, make_record, changed):
+    config = make_record().config.model_copy(update=changed)
+    for asked in (ledger.path, ledger.lock, ledger.get, lambda c: ledger.put_failure(c, ValueError())):
+        with pytest.raises(ValueError, match="cannot be the name of a file"):
+            asked(config)
+    noise = make_record().config.noise.model_copy(update={"kind": "human", "label_set": "../../x"})
+    with pytest.raises(ValueError, match="cannot be the name of a file"):
+        ledger.path(make_record().config.model_copy(update={"noise": noise}))
+    assert not ledger.root.exists()
+
+
+@pytest.mark.parametrize("name", ["failed", "replicates"])
+def test_a_data_set_is_not_called_as_a_folder_of_the_ledgers_own(ledger, make_record, name):
+    with pytest.raises(ValueError, match=f"cannot be called '{name}'"):
+        ledger.path(make_record(dataset=name).config)
+
+
+def test_each_file_is_read_once(ledger, make_record, opened):
+    """``list`` asks for the length first."""
+    for seed in range(3):
+        ledger.put(make_record(seed=seed))
+    opened.clear()
+    assert len(list(ledger)) == 3
+    assert sorted(opened) == [str(path) for path in ledger.paths()]
+    opened.clear()
+    assert len(ledger) == 3
+    assert opened == []
 
 
 def test_a_file_under_another_runs_name_or_data_set_is_not_that_run(ledger, make_record):

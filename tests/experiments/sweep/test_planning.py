@@ -13,8 +13,8 @@ def digits(seed=0, **changes):
 
 
 @pytest.fixture
-def ledger(tmp_path):
-    return Ledger(tmp_path / "ledger")
+def ledger(folders):
+    return Ledger(folders / "ledger")
 
 
 def made_in(record, seconds, device="cpu"):
