@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sce_lib.noise.labels import Integers
+from sce_lib.noise.classes import Integers
 from sce_lib.noise.report import Agreement
 
 # The majority of three people; each one's own; and one of the wrong labels wherever there is any.

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy._core.multiarray import _reconstruct
 
-from sce_lib.noise.labels import NoisyLabels, check_labels
+from sce_lib.noise.classes import check_labels
+from sce_lib.noise.labels import NoisyLabels
 
 # What a pickled numpy array of integers is made of, beyond the tensors and plain containers that torch reads
 # anyway. numpy 2 moved `numpy.core`; files of either age are read.

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Matrix = NDArray[np.float64]
 Variant = Literal["paper", "released"]
-Groups = Sequence[Sequence[int]]
+Groups = Sequence[Sequence[int]] | Sequence[Sequence[str]]
 Pairs = Mapping[int, int] | Mapping[str, str]
 
 # Whose label becomes whose, in words at `asymmetric_matrix`. MNIST and CIFAR-10: §5, "Noise setting".
@@ -174,7 +174,7 @@ def _released_rates(num_classes: int, rate: float, class_counts: ArrayLike | Non
     return flips / np.maximum(counts, 1)
 
 
-def pair_matrix(num_classes: int, pairs: Pairs, rate: float, classes: Sequence[str] | None = None) -> Matrix:
+def pair_matrix(num_classes: int, pairs: Pairs, rate: float, classes: Sequence[Any] | None = None) -> Matrix:
     """Return noise that takes each of some classes for one other: asymmetric noise, §5.
 
     Parameters
@@ -185,8 +185,8 @@ def pair_matrix(num_classes: int, pairs: Pairs, rate: float, classes: Sequence[s
         True class to another that it is taken for, ``{9: 1, 3: 5, 5: 3}``; by name where `classes` are given.
     rate : float
         η, the portion flipped of each class in `pairs`; the others stay clean.
-    classes : sequence of str, optional
-        Names of the classes, in order.
+    classes : sequence of str or int, optional
+        Names or ids of the classes, in order; a `Classes`, for instance.
 
     Examples
     --------
@@ -207,31 +207,33 @@ def pair_matrix(num_classes: int, pairs: Pairs, rate: float, classes: Sequence[s
     return T
 
 
-def _class_index(key: int | str, num_classes: int, classes: Sequence[str] | None) -> int:
-    if isinstance(key, str):
-        if classes is None:
-            raise ValueError(f"class {key!r} is given by name: give the names, in order, as classes")
+def _class_index(key: Any, num_classes: int, classes: Sequence[Any] | None) -> int:
+    if classes is None and isinstance(key, str):
+        raise ValueError(f"class {key!r} is given by name: give the names, in order, as classes")
+    if classes is not None and (isinstance(key, str) or any(map(is_integer, classes))):
         if key not in classes:
-            raise ValueError(f"class {key!r} is not one of {', '.join(classes)}")
+            raise ValueError(f"class {key!r} is not one of {', '.join(map(str, classes))}")
         return list(classes).index(key)
     if not is_integer(key) or not 0 <= key < num_classes:
         raise ValueError(f"class {key!r} does not exist; allowed 0..{num_classes - 1}")
     return int(key)
 
 
-def swap_matrix(groups: Groups, rate: float, seed: int = 0) -> Matrix:
+def swap_matrix(groups: Groups, rate: float, seed: int = 0, classes: Sequence[Any] | None = None) -> Matrix:
     """Return noise by which two classes of each group, chosen at random, swap: CIFAR-100's, §5.
 
     With groups of five, two fifths of the labels can be wrong, and 0.4·η are.
 
     Parameters
     ----------
-    groups : sequence of sequences of int
-        The classes 0..K-1, each in one group, at least two in a group.
+    groups : sequence of sequences of int or str
+        The classes 0..K-1, each in one group, at least two in a group; by name where `classes` are given.
     rate : float
         η, the portion flipped of each chosen class.
     seed : int
         Chooses the pairs.
+    classes : sequence of str or int, optional
+        Names or ids of the classes, in order.
 
     Examples
     --------
@@ -239,6 +241,10 @@ def swap_matrix(groups: Groups, rate: float, seed: int = 0) -> Matrix:
     [0.75, 0.25, 0.0, 0.0]
     """
     rng = generator_from(seed)
+    if classes is not None:
+        groups = [[_class_index(member, len(classes), classes) for member in group] for group in groups]
+    elif named := [member for group in groups for member in group if isinstance(member, str)]:
+        _class_index(named[0], 0, classes)  # says what is wanting
     members = sorted(member for group in groups for member in group)
     if members != list(range(len(members))) or any(len(group) < 2 for group in groups):
         parted = "each class in one group and at least two classes in a group"
@@ -258,7 +264,12 @@ def generator_from(seed: int) -> np.random.Generator:
 
 
 def asymmetric_matrix(
-    dataset: str, rate: float, variant: Variant = "paper", seed: int = 0, groups: Groups | None = None
+    dataset: str,
+    rate: float,
+    variant: Variant = "paper",
+    seed: int = 0,
+    groups: Groups | None = None,
+    classes: Sequence[Any] | None = None,
 ) -> Matrix:
     """Return a data set's asymmetric noise, §5: classes are taken for one that looks like them.
 
@@ -285,8 +296,8 @@ def asymmetric_matrix(
         ``exact=False``); elsewhere it rounds each class's count of flips down.
     seed : int
         Chooses the classes that swap, where they are chosen at random.
-    groups
-        See `swap_matrix`: superclasses of your own.
+    groups, classes
+        See `swap_matrix`: superclasses of your own, and the names of their classes.
 
     Examples
     --------
@@ -302,7 +313,7 @@ def asymmetric_matrix(
     if groups is None and dataset in GROUPS:
         groups = GROUPS[dataset][variant]
     if groups is not None:
-        return swap_matrix(groups, rate, seed)
+        return swap_matrix(groups, rate, seed, classes)
     if dataset not in PAIRS:
         known = f"only for {', '.join([*PAIRS, *GROUPS])}; give groups of classes, or use pair_matrix"
         raise ValueError(f"no asymmetric noise is defined for {dataset!r}, {known}")

@@ -1,15 +1,14 @@
-"""What a noise came to, whom it takes for whom, and the labels as a file that others can use."""
+"""What a noise came to, and whom it takes for whom."""
 
-import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sce_lib.files import write_atomically
-from sce_lib.noise.labels import Integers, NoisyLabels, check_labels, count_labels, transition_from_counts
+from sce_lib.noise.classes import IGNORED, Integers
+from sce_lib.noise.counts import count_indices, frequencies
+from sce_lib.noise.labels import NoisyLabels
 from sce_lib.noise.matrices import Matrix, check_matrix, symmetric_matrix
 
 
@@ -70,14 +69,14 @@ def report(noisy: NoisyLabels) -> NoiseReport:
     >>> page.num_flipped, page.rate, page.class_counts.tolist()
     (12, 0.4, [10, 10, 10])
     """
-    clean = check_labels(noisy.clean, noisy.num_classes)
+    clean, _ = noisy.indices()
     deviation = np.abs(noisy.realised - noisy.requested)
     return NoiseReport(
-        num_labels=len(noisy),
+        num_labels=noisy.num_labels,
         num_flipped=int(noisy.flipped.sum()),
         rate=noisy.rate,
-        class_counts=np.bincount(clean.astype(np.int64), minlength=noisy.num_classes),
-        largest_deviation=float(np.nanmax(deviation)) if len(noisy) else float("nan"),
+        class_counts=np.bincount(clean[clean != IGNORED], minlength=noisy.num_classes),
+        largest_deviation=float(np.nanmax(deviation)) if noisy.num_labels else float("nan"),
         **{name: getattr(noisy, name) for name in ("class_rates", "requested", "realised", "sha256")},
     )
 
@@ -187,7 +186,7 @@ class Agreement:
 
     def _expected(self) -> tuple[Matrix, Matrix]:
         """Images of each class that both would mislabel, and give the same wrong label, independently."""
-        first, second = (transition_from_counts(counts) for counts in (self.first, self.second))
+        first, second = (np.nan_to_num(frequencies(counts)) for counts in (self.first, self.second))
         images = self.first.sum(axis=1)
         same = (first * second).sum(axis=1) - np.diag(first) * np.diag(second)
         return images * (1 - np.diag(first)) * (1 - np.diag(second)), images * same
@@ -214,55 +213,14 @@ def agreement(first: NoisyLabels, second: NoisyLabels) -> Agreement:
     >>> agreement(one, other).both_wrong.tolist()
     [1, 0]
     """
-    (clean, one), (also, other) = (
-        [check_labels(side, noisy.num_classes) for side in (noisy.clean, noisy.labels)]
-        for noisy in (first, second)
-    )
-    if first.num_classes != second.num_classes or not np.array_equal(clean, also):
+    (clean, one), (also, other) = first.indices(), second.indices()
+    if list(first.classes) != list(second.classes) or not np.array_equal(clean, also):
         raise ValueError("two sets of labels are compared image by image: these have other clean labels")
-    K = first.num_classes
-    both = (one != clean) & (other != clean)
+    K, counted = first.num_classes, clean != IGNORED
+    both = (one != clean) & (other != clean) & counted
     return Agreement(
-        count_labels(clean, one, K),
-        count_labels(clean, other, K),
+        count_indices(clean, one, K),
+        count_indices(clean, other, K),
         np.bincount(clean[both], minlength=K),
         np.bincount(clean[both & (one == other)], minlength=K),
     )
-
-
-def export(noisy: NoisyLabels, path: str | Path) -> Path:
-    """Write labels and flips, in their order, to a file, whole or not at all; return its path.
-
-    The same labels give the same bytes.
-
-    Parameters
-    ----------
-    noisy, path : NoisyLabels and path
-        ``.csv``: a header and the columns index, clean, noisy, flipped (0 or 1). ``.npz``: arrays ``clean``,
-        ``noisy`` (int64), ``flipped`` (bool), ``requested``, ``realised`` (float64), ``sha256``; read it with
-        ``numpy.load``.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> noisy = NoisyLabels.of([0, 1], [0, 0], num_classes=2)
-    >>> print(export(noisy, Path(tempfile.mkdtemp()) / "labels.csv").read_text(), end="")
-    index,clean,noisy,flipped
-    0,0,0,0
-    1,1,0,1
-    """
-    path = Path(path).expanduser()
-    if path.suffix not in (".csv", ".npz"):
-        raise ValueError(f"labels are exported to .csv or .npz, not to {path.name!r}")
-    sides = (check_labels(side, noisy.num_classes) for side in (noisy.clean, noisy.labels))
-    clean, labels = (side.astype(np.int64) for side in sides)
-    flipped, buffer = clean != labels, io.BytesIO()
-    if path.suffix == ".csv":
-        columns = np.column_stack([np.arange(len(clean)), clean, labels, flipped])
-        np.savetxt(buffer, columns, fmt="%d", delimiter=",", header="index,clean,noisy,flipped", comments="")
-    else:
-        arrays = {"clean": clean, "noisy": labels, "flipped": flipped}
-        arrays |= {name: getattr(noisy, name) for name in ("requested", "realised", "sha256")}
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_atomically(path, buffer.getvalue())
-    return path

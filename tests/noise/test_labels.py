@@ -1,6 +1,7 @@
 """Labels corrupted by a matrix: counts to the sample, the law of independent draws, and what was realised."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,11 +11,13 @@ from sce_lib.noise import (
     NoisyLabels,
     asymmetric_matrix,
     corrupt,
+    count_labels,
     pair_matrix,
     realised_matrix,
     symmetric_matrix,
     transition_from_counts,
 )
+from sce_lib.noise.labels import members_of
 
 RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 # Every rate where it meets other counts: one destination a class, nine, and nine at a rate of its own in each
@@ -174,8 +177,9 @@ def test_no_labels_are_no_trouble(empty, exact):
         (np.array([255], np.uint8), "label 255 at index 0"),
         ([0.0, 1.0], "integers"),
         ([True, False], "bool"),
-        (["cat"], "integers"),
-        ([[0, 1]], r"shape \(1, 2\)"),
+        (["cat"], "type str have 1 classes, 'cat', and there are 10"),
+        ([[0, 1], [2, 10]], r"label 10 at index \(1, 1\)"),
+        ([0, 1, 11, *range(2, 9)], "label 11 at index 2; allowed 0..9"),  # ten, but a slip rather than ids
         (3, r"shape \(\)"),
         (torch.eye(10)[[0, 1]], r"shape \(2, 10\)"),
     ],
@@ -223,13 +227,62 @@ def test_a_torch_matrix_will_do():
 
 
 def test_counts_become_frequencies():
-    np.testing.assert_array_equal(
-        transition_from_counts([[3, 1, 0], [0, 0, 0], [1, 1, 2]]),
-        [[0.75, 0.25, 0], [np.nan] * 3, [0.25, 0.25, 0.5]],
-    )
+    np.testing.assert_array_equal(transition_from_counts([[3, 1], [1, 1]]), [[0.75, 0.25], [0.5, 0.5]])
     for bad in ([[1, 2]], [[1, -1], [0, 1]], [[np.nan, 1], [0, 1]], 3):
         with pytest.raises(ValueError, match="table of counts"):
             transition_from_counts(bad)
+
+
+def test_a_class_without_counts_is_named():
+    counts = [[3, 1, 0], [0, 0, 0], [1, 1, 2]]
+    with pytest.warns(UserWarning, match="class 1 has no counts: its row .* NaN"):
+        T = transition_from_counts(counts)
+    np.testing.assert_array_equal(T, [[0.75, 0.25, 0], [np.nan] * 3, [0.25, 0.25, 0.5]])
+    with pytest.warns(UserWarning, match=r"class 1 \('dog'\) has no counts"):
+        transition_from_counts(counts, classes=["cat", "dog", "eel"])
+    with pytest.warns(UserWarning, match="classes 0, 1 have none"):
+        transition_from_counts(np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="2 class names for counts of 3 classes"):
+        transition_from_counts(counts, classes=["cat", "dog"])
+
+
+def test_a_cross_table_has_its_names():
+    clean, noisy = pd.Series(["cat", "dog", "dog"]), pd.Series(["cat", "cat", "dog"])
+    table = pd.crosstab(clean, noisy)
+    np.testing.assert_array_equal(transition_from_counts(table), [[1, 0], [0.5, 0.5]])
+    np.testing.assert_array_equal(table, count_labels(clean, noisy))
+    with pytest.raises(ValueError, match="rows and columns"):
+        transition_from_counts(table[["dog", "cat"]])
+    table.loc["cat"] = 0
+    with pytest.warns(UserWarning, match=r"class 0 \('cat'\) has no counts"):
+        transition_from_counts(table)
+
+
+def test_a_thousand_classes_are_sorted_once():
+    """Every class's samples by one sort: what the loop over classes found is found, ignored ones left out."""
+    rng = np.random.default_rng(0)
+    for num_classes in (1, 255, 256, 1000):
+        indices = rng.integers(-1, num_classes, 5000)
+        for y, places in enumerate(members_of(indices, num_classes)):
+            np.testing.assert_array_equal(places, np.flatnonzero(indices == y))
+
+
+# What a seed has given since the first record: stored runs rest on these bits.
+FIRST = {
+    (2, True): "ae5cbda6621e791c",
+    (2, False): "7307811036379fa4",
+    (10, True): "066dbbd155787887",
+    (10, False): "65e11de5eddde0d2",
+    (300, True): "9fb897ee219e1944",
+    (300, False): "32e78731fc48df02",
+}
+
+
+@pytest.mark.parametrize(("num_classes", "exact"), FIRST)
+def test_a_seed_gives_the_labels_that_it_always_gave(num_classes, exact):
+    clean = np.arange(3000) ** 2 % 7919 % num_classes
+    noisy = corrupt(clean, symmetric_matrix(num_classes, 0.4), seed=5, exact=exact)
+    assert noisy.sha256.startswith(FIRST[num_classes, exact])
 
 
 def test_realised_matrix_against_a_loop():

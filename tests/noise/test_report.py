@@ -16,7 +16,6 @@ from sce_lib.noise import (
     asymmetric_matrix,
     cifar10n_counts,
     corrupt,
-    export,
     pattern,
     report,
     symmetric_matrix,
@@ -54,34 +53,6 @@ def test_an_empty_report():
     assert page["rate"] is None
     assert page["largest_deviation"] is None
     assert page["num_labels"] == 0
-
-
-@pytest.mark.parametrize("as_torch", [False, True])
-def test_exports_hold_what_was_flipped(unbalanced, tmp_path, as_torch):
-    labels = unbalanced(10)
-    noisy = corrupt(torch.from_numpy(labels) if as_torch else labels, symmetric_matrix(10, 0.4), seed=0)
-    table = np.genfromtxt(
-        export(noisy, tmp_path / "new" / "labels.csv"), delimiter=",", names=True, dtype=int
-    )
-    np.testing.assert_array_equal(table["index"], np.arange(len(labels)))
-    with np.load(export(noisy, str(tmp_path / "labels.npz"))) as arrays:
-        for content in (table, arrays):
-            np.testing.assert_array_equal(content["clean"], labels)
-            np.testing.assert_array_equal(content["noisy"], np.asarray(noisy.labels))
-            np.testing.assert_array_equal(content["flipped"], np.asarray(noisy.flipped))
-        np.testing.assert_array_equal(arrays["requested"], noisy.requested)
-        np.testing.assert_array_equal(arrays["realised"], noisy.realised)
-        assert str(arrays["sha256"]) == noisy.sha256
-    first = (tmp_path / "labels.npz").read_bytes()
-    assert export(noisy, tmp_path / "labels.npz").read_bytes() == first
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.npz", "new"]
-
-
-def test_exports_know_two_formats(tmp_path):
-    noisy = corrupt([0, 1], np.eye(2), seed=0)
-    with pytest.raises(ValueError, match=r"\.csv or \.npz, not to 'labels\.parquet'"):
-        export(noisy, tmp_path / "labels.parquet")
-    assert not list(tmp_path.iterdir())
 
 
 def random_matrix(K, seed):
