@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from numpydoc.docscrape import NumpyDocString
-from torch import Tensor
+from torch import Tensor, nn
 
 from reference.markdown import table
 from sce_lib import losses
@@ -33,7 +33,7 @@ class Entry:
     """A loss of the page: its module, its function if it has one, its references, and what is drawn of it."""
 
     title: str
-    module: type[losses.Loss]
+    module: type[nn.Module]
     function: Callable[..., Tensor] | None
     cited: tuple[str, ...]
     curves: Mapping[str, Loss]
@@ -217,6 +217,7 @@ CATALOGUE = [
         },
     ),
     Entry("Dimensionality-driven learning", losses.D2L, None, ("ma2018dimensionality",), {}),
+    Entry("Early-learning regularization", losses.ELR, None, ("liu2020early",), {}),
 ]
 
 

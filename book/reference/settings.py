@@ -106,6 +106,18 @@ METHOD_MARKS: dict[str, dict[str, tuple[str, str]]] = {
         "A": (PAPER, CODE),
     },
     "nce+rce": {"alpha": (OURS, OURS), "beta": (OURS, OURS), "A": (PAPER, CODE)},
+    "nce+mae": {"alpha": (OURS, OURS), "beta": (OURS, OURS)},
+    "nfl+rce": {
+        "gamma": (OURS, OURS),
+        "alpha": (OURS, OURS),
+        "beta": (OURS, OURS),
+        "A": (PAPER, CODE),
+    },
+    "nfl+mae": {"gamma": (OURS, OURS), "alpha": (OURS, OURS), "beta": (OURS, OURS)},
+    "agce": {"a": (OURS, OURS), "q": (OURS, OURS)},
+    "aue": {"a": (OURS, OURS), "q": (OURS, OURS)},
+    "ael": {"a": (OURS, OURS)},
+    "elr": {"momentum": (OURS, OURS), "lambda_": (OURS, OURS)},
 }
 # §5.3 is silent on these.
 UNSAID_IN_53 = {"alpha", "beta"}
@@ -121,6 +133,13 @@ TITLES = {
     "forward+sl": "Forward + SL",
     "lsr+sl": "LSR + SL",
     "nce+rce": "NCE + RCE",
+    "nce+mae": "NCE + MAE",
+    "nfl+rce": "NFL + RCE",
+    "nfl+mae": "NFL + MAE",
+    "agce": "Asymmetric generalized cross entropy, AGCE",
+    "aue": "Asymmetric unhinged loss, AUE",
+    "ael": "Asymmetric exponential loss, AEL",
+    "elr": "Early-learning regularization, ELR",
 }
 # Noises whose hyperparameters §5.2 tells apart; a line is shown where they differ from the one before.
 NOISES = {"": "symmetric-0.4", "asymmetric": "asymmetric-0.2", "asymmetric, 40 %": "asymmetric-0.4"}

@@ -9,6 +9,7 @@
 
 from sce_lib.losses import functional, modules
 from sce_lib.losses.d2l import D2L
+from sce_lib.losses.elr import ELR
 from sce_lib.losses.functional.baselines import *  # noqa: F403
 from sce_lib.losses.functional.later import *  # noqa: F403
 from sce_lib.losses.functional.symmetric import *  # noqa: F403
@@ -18,6 +19,6 @@ from sce_lib.losses.modules.composite import *  # noqa: F403
 from sce_lib.losses.modules.later import *  # noqa: F403
 from sce_lib.losses.modules.symmetric import *  # noqa: F403
 
-__all__ = ["D2L", "functional"]
+__all__ = ["D2L", "ELR", "functional"]
 __all__ += functional.__all__
 __all__ += modules.__all__

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 # How parameters of methods are written; others keep their names.
-SYMBOLS = {"alpha": "α", "beta": "β", "epsilon": "ε", "first_epoch": "first epoch"}
+SYMBOLS = {"alpha": "α", "beta": "β", "gamma": "γ", "lambda_": "λ", "epsilon": "ε"}
+SYMBOLS |= {"first_epoch": "first epoch"}
 
 _WORDS: dict[str, Callable[[Any], str]] = {
     "noise.variant": lambda value: f"flips of the {'text' if value == 'paper' else 'released code'}",

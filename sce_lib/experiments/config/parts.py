@@ -262,8 +262,67 @@ class NCERCE(NamedMethod):
     A: Floor
 
 
+class NCEMAE(NamedMethod):
+    """Normalized cross entropy times `alpha` plus MAE, which goes up to 2, times `beta`."""
+
+    name: Literal["nce+mae"] = "nce+mae"
+    alpha: NonNegative
+    beta: NonNegative
+
+
+class NFLRCE(NamedMethod):
+    """Normalized focal loss times `alpha` plus RCE times `beta`."""
+
+    name: Literal["nfl+rce"] = "nfl+rce"
+    gamma: NonNegative
+    alpha: NonNegative
+    beta: NonNegative
+    A: Floor
+
+
+class NFLMAE(NamedMethod):
+    """Normalized focal loss times `alpha` plus MAE, which goes up to 2, times `beta`."""
+
+    name: Literal["nfl+mae"] = "nfl+mae"
+    gamma: NonNegative
+    alpha: NonNegative
+    beta: NonNegative
+
+
+class AGCE(NamedMethod):
+    """Asymmetric generalized cross entropy."""
+
+    name: Literal["agce"] = "agce"
+    a: NonNegative
+    q: Positive
+
+
+class AUE(NamedMethod):
+    """Asymmetric unhinged loss."""
+
+    name: Literal["aue"] = "aue"
+    a: Annotated[float, Field(ge=1.0)]
+    q: Positive
+
+
+class AEL(NamedMethod):
+    """Asymmetric exponential loss."""
+
+    name: Literal["ael"] = "ael"
+    a: Positive
+
+
+class ELR(NamedMethod):
+    """Early-learning regularization: CE that remembers what the network said of each training sample."""
+
+    name: Literal["elr"] = "elr"
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)]
+    lambda_: NonNegative
+
+
 Method = Annotated[
-    CE | RCE | SL | MAE | GCE | LSR | Bootstrap | Forward | Backward | D2L | ForwardSL | LSRSL | NCERCE,
+    (CE | RCE | SL | MAE | GCE | LSR | Bootstrap | Forward | Backward | D2L | ForwardSL | LSRSL)
+    | (NCERCE | NCEMAE | NFLRCE | NFLMAE | AGCE | AUE | AEL | ELR),
     Field(discriminator="name"),
 ]
 

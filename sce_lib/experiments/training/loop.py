@@ -23,7 +23,7 @@ from sce_lib.experiments.config import Optimisation, RunConfig
 from sce_lib.experiments.ledger import EpochRecord, Provenance, RunRecord, StageRecord
 from sce_lib.experiments.training import measure
 from sce_lib.experiments.training.checkpoint import Checkpoint, Progress
-from sce_lib.experiments.training.criterion import build_criterion
+from sce_lib.experiments.training.criterion import build_criterion, of_samples
 from sce_lib.experiments.training.task import Task, prepare
 from sce_lib.files import checkout
 from sce_lib.losses import D2L
@@ -134,7 +134,8 @@ class Run:
         self.model = model.to(device).to(memory_format=torch.channels_last)
         self.forward = torch.compile(self.model) if config.compile else self.model
         epochs = config.optimisation.epochs
-        self.criterion = build_criterion(config.method, task.noisy.requested, epochs).to(device)
+        criterion = build_criterion(config.method, task.noisy.requested, epochs, len(task.labels))
+        self.criterion = criterion.to(device)
         self.optimizer = build_optimizer(parameter_groups(self.model, config), config.optimisation)
         self.epochs: list[EpochRecord] = []
         self.stages: list[StageRecord] = []
@@ -198,7 +199,7 @@ class Run:
         batches = self.task.training_batches(self.batches(generator), generator)
 
         def loss(index: Tensor, logits: Tensor) -> Tensor:
-            return self.criterion(logits, labels[index])
+            return of_samples(self.criterion, index)(logits, labels[index])
 
         self.model.train()
         total, seen = take_steps(self.config, self.optimizer, epoch, len(labels), batches, self.forward, loss)

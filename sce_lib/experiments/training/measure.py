@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sce_lib import metrics
 from sce_lib.data import stratified_subset
 from sce_lib.experiments.ledger import DetectionRecord, Embedding, GroupRecord, StageRecord
+from sce_lib.experiments.training.criterion import of_samples
 from sce_lib.experiments.training.task import Images, Task
 
 EVALUATION_BATCH = 500
@@ -86,7 +87,9 @@ def look(model: nn.Module, criterion: nn.Module, task: Task, epoch: int) -> tupl
             f"{task.config.run_id}: after epoch {epoch} the network's outputs are not finite"
         )
     probabilities = logits.softmax(dim=1)
-    weight = metrics.gradient_weight(criterion, logits, task.labels)
+    everyone = torch.arange(len(task.labels), device=task.labels.device)
+    weight = metrics.gradient_weight(of_samples(criterion.eval(), everyone), logits, task.labels)
+    criterion.train()
     share = weight / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
     predicted, correct = metrics.prediction_counts(task.clean, logits.argmax(dim=1), k)
     test_predictions = outputs(model, task, task.test_images).argmax(dim=1)

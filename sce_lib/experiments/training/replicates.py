@@ -52,7 +52,8 @@ class _Replicates:
 
         def losses(batch: tuple[Tensor, ...], logits: Tensor) -> Tensor:
             own = zip(self.runs, batch, logits, strict=True)
-            return torch.stack([run.criterion(of, run.task.labels[index]) for run, index, of in own])
+            each = ((loop.of_samples(run.criterion, i), of, run.task.labels[i]) for run, i, of in own)
+            return torch.stack([loss(logits, labels) for loss, logits, labels in each])
 
         size, config = len(self.runs[0].task.labels), self.runs[0].config
         total, seen = loop.take_steps(config, self.optimizer, epoch, size, batches(), self.forward, losses)

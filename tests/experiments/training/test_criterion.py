@@ -7,6 +7,7 @@ import torch
 from sce_lib.experiments.config import METHODS, RunConfig
 from sce_lib.experiments.config.parts import Backward, Part
 from sce_lib.experiments.training import build_criterion, train
+from sce_lib.experiments.training.criterion import of_samples
 from sce_lib.losses import D2L
 from sce_lib.noise import asymmetric_matrix, symmetric_matrix
 
@@ -25,6 +26,9 @@ def by_hand(method, T, p, y):
         floored = np.maximum(np.log(np.maximum(target, 1e-300)), A)
         return -(p * floored).sum(1)
 
+    def normalized(of_labels):
+        return of_labels[np.arange(len(y)), y] / of_labels.sum(1)
+
     p_y = p[np.arange(len(y)), y]
     T = np.eye(K) if getattr(method, "matrix", "true") == "identity" else T
     smooth = (1 - getattr(method, "epsilon", 0)) * q + getattr(method, "epsilon", 0) / K
@@ -41,7 +45,15 @@ def by_hand(method, T, p, y):
         "d2l": lambda m: ce(q) if m.A is None else m.alpha * ce(q) + m.beta * rce(q, m.A),
         "forward+sl": lambda m: -np.log((p @ T)[np.arange(len(y)), y]) + m.beta * rce(q, m.A),
         "lsr+sl": lambda m: m.alpha * ce(smooth) + m.beta * rce(smooth, m.A),
-        "nce+rce": lambda m: m.alpha * log_p[np.arange(len(y)), y] / log_p.sum(1) + m.beta * rce(q, m.A),
+        "nce+rce": lambda m: m.alpha * normalized(log_p) + m.beta * rce(q, m.A),
+        "nce+mae": lambda m: m.alpha * normalized(log_p) + m.beta * 2 * (1 - p_y),
+        "nfl+rce": lambda m: m.alpha * normalized((1 - p) ** m.gamma * log_p) + m.beta * rce(q, m.A),
+        "nfl+mae": lambda m: m.alpha * normalized((1 - p) ** m.gamma * log_p) + m.beta * 2 * (1 - p_y),
+        "agce": lambda m: ((m.a + 1) ** m.q - (m.a + p_y) ** m.q) / m.q,
+        "aue": lambda m: ((m.a - p_y) ** m.q - (m.a - 1) ** m.q) / m.q,
+        "ael": lambda m: np.exp(-p_y / m.a),
+        # Before anything is remembered, the present prediction alone is.
+        "elr": lambda m: ce(q) + m.lambda_ * np.log(1 - (1 - m.momentum) * (p**2).sum(1)),
     }
     return losses[method.name](method).mean()
 
@@ -57,12 +69,12 @@ def test_every_method_is_the_loss_it_names(name, noise, protocol):
     rate = float(noise.split("-")[1]) if "-" in noise else 0.0
     T = asymmetric_matrix("cifar10", rate) if noise.startswith("asym") else symmetric_matrix(K, rate)
     rng = np.random.default_rng(len(name))
-    logits, y = rng.normal(0, 2, (20, K)), rng.integers(0, K, 20)
+    logits, y = rng.normal(0, 1.5, (20, K)), rng.integers(0, K, 20)
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    criterion = build_criterion(method, T, epochs=30)
     for dtype, tolerance in ((torch.float64, 1e-6), (torch.float32, 1e-5)):
+        criterion = build_criterion(method, T, epochs=30, num_samples=20)
         leaf = torch.from_numpy(logits).to(dtype).requires_grad_()
-        loss = criterion(leaf, torch.from_numpy(y))
+        loss = of_samples(criterion, torch.arange(20))(leaf, torch.from_numpy(y))
         assert loss.item() == pytest.approx(by_hand(method, T, p, y), rel=tolerance)
         loss.backward()
         assert leaf.grad.isfinite().all()
@@ -75,6 +87,19 @@ def test_d2l_gets_the_length_of_the_training(profile):
     assert isinstance(criterion, D2L)
     assert criterion.epochs == config.optimisation.epochs
     assert (criterion.window, criterion.first_epoch) == (config.method.window, config.method.first_epoch)
+
+
+def test_elr_gets_the_number_of_samples():
+    method = RunConfig.preset("cifar100", "elr").method
+    criterion = build_criterion(method, np.eye(K), epochs=1, num_samples=30)
+    assert criterion.hyperparameters() == {
+        "num_samples": 30,
+        "num_classes": K,
+        "momentum": 0.9,
+        "lambda_": 7.0,
+    }
+    with pytest.raises(ValueError, match="num_samples=0"):
+        build_criterion(method, np.eye(K), epochs=1)
 
 
 def test_a_matrix_that_cannot_be_inverted_is_an_error():

@@ -151,6 +151,21 @@ def test_d2l_interrupted_before_and_after_its_turning_point_ends_the_same(undist
     assert train(config, "cpu", threads=1, checkpoints=tmp_path).results() == undisturbed(config)
 
 
+def test_elr_interrupted_goes_on_with_what_it_remembers(undisturbed, tmp_path):
+    config = digits("elr")
+    with interrupted_after(3, tmp_path):
+        train(config, "cpu", threads=1, checkpoints=tmp_path)
+    state = state_of(config, tmp_path)
+    seen, targets = len(state["epochs"]), state["criterion"]["targets"]
+    assert 1 <= seen < config.optimisation.epochs
+    # Each sample was seen once an epoch, but for a last batch of one.
+    remembered = 1 - config.method.momentum**seen
+    assert torch.allclose(targets.sum(1).max(), torch.tensor(remembered))
+    assert targets.sum(1).min() > 0
+    assert train(config, "cpu", threads=1, checkpoints=tmp_path).results() == undisturbed(config)
+    assert undisturbed(config) != undisturbed(digits("ce"))
+
+
 def test_d2l_goes_back_to_the_weights_before_its_turning_point(tmp_path):
     def ended(epochs):
         config = digits("d2l", n_train=300)
