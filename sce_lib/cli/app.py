@@ -50,6 +50,9 @@ def run_command(
     profile: common.ProfileOption = "smoke",
     protocol: common.ProtocolOption = "paper",
     section: common.SectionOption = None,
+    n_train: common.NTrainOption = None,
+    epochs: common.EpochsOption = None,
+    width: common.WidthOption = None,
     seeds: common.SeedsOption = 1,
     device: common.DeviceOption = "auto",
     threads: Annotated[int, typer.Option(help="threads of torch on the CPU")] = 1,
@@ -59,7 +62,7 @@ def run_command(
     ] = None,
 ) -> None:
     """Train one run (or one a seed) and put its record in the ledger; a run that is there is left alone."""
-    from sce_lib.experiments.config import RunConfig
+    from sce_lib.experiments.config import RunConfig, Scale
     from sce_lib.experiments.ledger import Ledger
 
     ledger = Ledger(folder)
@@ -68,13 +71,17 @@ def run_command(
         raise ValueError(f"--threads is how many threads torch has, at least 1, not {threads}")
     if seeds < 1:
         raise ValueError(f"--seeds is how many runs to make, at least 1, not {seeds}")
+    scale = Scale(n_train=n_train, epochs=epochs, width=width)
+    if config is not None and scale.options:
+        raise ValueError(f"--config says how much is trained: change it there, and leave out{scale.options}")
     if config is not None:
         runs = [RunConfig.model_validate_json(config.read_text())]
     else:
         runs = [
-            RunConfig.preset(dataset, method, noise, protocol, profile, section, seed)  # type: ignore[arg-type]
+            RunConfig.preset(dataset, method, noise, protocol, profile, section, seed, scale)  # type: ignore[arg-type]
             for seed in range(seeds)
         ]
+    common.require_images(runs, ledger)
     from sce_lib.experiments import sweep  # torch takes seconds: a slip is answered before
 
     sweep.require_images_at_hand(runs, ledger)

@@ -3,13 +3,17 @@
 import functools
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from sce_lib.experiments.config.parts import explain
+
+if TYPE_CHECKING:
+    from sce_lib.experiments.config import RunConfig
+    from sce_lib.experiments.ledger import Ledger
 
 Command = TypeVar("Command", bound=Callable[..., None])
 DatasetOption = Annotated[
@@ -34,6 +38,17 @@ LedgerOption = Annotated[
     typer.Option("--ledger", help="folder of records; `sce check-env` names the one meant if not given"),
 ]
 SeedsOption = Annotated[int, typer.Option(help="runs of each cell, with seeds 0, 1, ...")]
+
+
+def require_images(runs: "Sequence[RunConfig]", ledger: "Ledger") -> None:
+    """Refuse runs of which the images cannot be had, before torch is imported, which takes seconds.
+
+    Runs that the ledger has need no images.
+    """
+    from sce_lib.data.at_hand import require_at_hand
+
+    for dataset in sorted({run.dataset for run in runs if not ledger.path(run).exists()}):
+        require_at_hand(dataset)
 
 
 def check_device(name: str) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from sce_lib.experiments.config import RunConfig
+from sce_lib.experiments.config import RunConfig, Scale
 from sce_lib.experiments.config.factors import FACTORS, Changes, change, changed
 from sce_lib.experiments.config.parts import SL, Part, Profile, Protocol, Section
 from sce_lib.experiments.config.presets import PAPER_SECTIONS, RELEASED_A
 from sce_lib.noise.cifar10n import CIFAR10N
 
 Cell = tuple[str | Part, str]
+_OWN_SCALE = Scale()
 
 TABLE1_METHODS = ("ce", "lsr", "bootstrap", "forward", "d2l", "gce", "sl")
 TABLE1_NOISE = (
@@ -152,6 +153,7 @@ def grid(
     protocol: Protocol = "paper",
     profile: Profile = "laptop",
     seeds: int = 1,
+    scale: Scale = _OWN_SCALE,
 ) -> list[RunConfig]:
     """Return the runs of a figure or table: every cell with `seeds` seeds, seed by seed.
 
@@ -167,6 +169,8 @@ def grid(
         Whose details, and how much; ``"fidelity"`` compares both protocols, whichever is given.
     seeds : int
         Runs of each cell, at least 1.
+    scale : Scale
+        Images, epochs and width, where they are not the profile's own.
 
     Raises
     ------
@@ -192,15 +196,18 @@ def grid(
         )
     first = FIRST_SEED.get(name, 0)
     wanted = product(range(first, first + seeds), GRIDS[name])
-    return [config for seed, block in wanted for config in _runs(block, dataset, protocol, profile, seed)]
+    cells = (_runs(block, dataset, protocol, profile, seed, scale) for seed, block in wanted)
+    return [config for runs in cells for config in runs]
 
 
-def _runs(block: Block, dataset: str, protocol: Protocol, profile: Profile, seed: int) -> Iterator[RunConfig]:
+def _runs(
+    block: Block, dataset: str, protocol: Protocol, profile: Profile, seed: int, scale: Scale
+) -> Iterator[RunConfig]:
     protocol = block.protocol or protocol
     for method, noise in block.cells:
         if method in ("d2l", "d2l+sl") and protocol == "released":  # which has no D2L
             continue
-        config = RunConfig.preset(dataset, method, noise, protocol, profile, block.section, seed)
+        config = RunConfig.preset(dataset, method, noise, protocol, profile, block.section, seed, scale)
         if (run := _changed(config, block)) is not None:
             yield run
 

@@ -7,7 +7,9 @@ symmetric_cross_entropy_for_noisy_labels at ec778df).
 
 import math
 import re
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
+
+from pydantic import Field
 
 from sce_lib.experiments.config import parts
 from sce_lib.experiments.config.parts import Noise, Part, Profile, Protocol, Section
@@ -91,6 +93,38 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
 }
 SHORT_RUN_LR = {"5.1": 0.05}
 EMBEDDED = {"smoke": 200, "laptop": 1_000, "full": 2_000}
+
+
+class Scale(Part):
+    """How much is trained, in place of a profile's own; milestones and decay follow, as a profile's do.
+
+    Parameters
+    ----------
+    n_train, epochs : int, optional
+        Training images, at least 2, and epochs; the profile's own where they are not given.
+    width : float, optional
+        Of the network; 1 is the paper's.
+
+    Examples
+    --------
+    >>> Scale(epochs=3).options
+    ' --epochs 3'
+    """
+
+    n_train: Annotated[int, Field(ge=2)] | None = None
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    width: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
+
+    @classmethod
+    def of(cls, n_train: int = 0, epochs: int = 0, width: float = 0.0) -> "Scale":
+        """Return the scale that numbers mean of which 0 is the profile's own, as chapters have them."""
+        return cls(n_train=n_train or None, epochs=epochs or None, width=width or None)
+
+    @property
+    def options(self) -> str:
+        """The options of `sce run` and `sce sweep` that say the same; empty for the profile's own."""
+        given = self.model_dump(exclude_none=True).items()
+        return "".join(f" --{name.replace('_', '-')} {value}" for name, value in given)
 
 
 def _like(dataset: str) -> str:
@@ -231,8 +265,10 @@ def _scale(dataset: str, profile: Profile) -> dict[str, Any]:
     return table.get(dataset, table.get(_like(dataset), table[OTHERWISE]))
 
 
-def _optimisation(dataset: str, protocol: Protocol, section: Section, profile: Profile) -> dict[str, Any]:
-    row, scale = DATASETS[_like(dataset)], _scale(dataset, profile)
+def _optimisation(
+    dataset: str, protocol: Protocol, section: Section, profile: Profile, scale: dict[str, Any]
+) -> dict[str, Any]:
+    row = DATASETS[_like(dataset)]
     stretch = scale["epochs"] / row["epochs"]
     drops = {max(1, round(milestone * stretch)) for milestone in row["milestones"]}
     milestones = tuple(sorted(drop for drop in drops if drop < scale["epochs"]))
@@ -267,6 +303,7 @@ def preset_fields(
     protocol: Protocol,
     profile: Profile,
     section: Section | None,
+    scale: Scale,
 ) -> dict[str, Any]:
     """Return the fields of `RunConfig` for a cell of the paper; `RunConfig.preset` explains the arguments."""
     for what, value, known in (
@@ -277,23 +314,24 @@ def preset_fields(
         if value not in known:
             raise ValueError(f"{what} {value!r} is not known; known are {', '.join(map(str, known))}")
     section = section or ("5.3" if dataset == "clothing1m" else "5.2")
-    resolved, scale, like = resolve_noise(noise, protocol), _scale(dataset, profile), _like(dataset)
+    resolved, like = resolve_noise(noise, protocol), _like(dataset)
+    amount = _scale(dataset, profile) | scale.model_dump(exclude_none=True)
     normalisation = FILLED_IN["normalisation"]
     if protocol == "released":
         normalisation = "scale" if like == "mnist" else "pixel_mean"
     pretrained = dataset == "clothing1m" and profile != "smoke"
     if isinstance(method, str):
-        stretch = scale["epochs"] / DATASETS[like]["epochs"]
+        stretch = amount["epochs"] / DATASETS[like]["epochs"]
         method = resolve_method(method.lower(), dataset, resolved, protocol, section, stretch)
     return {
         "dataset": dataset,
         "noise": resolved,
         "method": method,
-        "model": {"name": DATASETS[like]["model"], "width": scale["width"], "pretrained": pretrained},
-        "optimisation": _optimisation(dataset, protocol, section, profile),
+        "model": {"name": DATASETS[like]["model"], "width": amount["width"], "pretrained": pretrained},
+        "optimisation": _optimisation(dataset, protocol, section, profile, amount),
         "augmentation": _augmentation(dataset, protocol),
         "normalisation": normalisation,
-        "n_train": scale["n_train"],
+        "n_train": amount["n_train"],
         "embedding": EMBEDDED[profile],
         "protocol": protocol,
         "profile": profile,

@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from sce_lib.data.names import check_name
 from sce_lib.experiments.config import parts
 from sce_lib.experiments.config.naming import details_in_words, parameters_in_words
 from sce_lib.experiments.config.parts import Noise, Part, Profile, Protocol, Section
-from sce_lib.experiments.config.presets import preset_fields
+from sce_lib.experiments.config.presets import Scale, preset_fields
 
 # The paper looks at epochs 10, 50 and 100 of 120 (§3.2); the last epoch is kept as well.
 STAGES = (10 / 120, 50 / 120, 100 / 120, 1.0)
+_OWN_SCALE = Scale()
 
 
 class RunConfig(Part):
@@ -51,7 +53,7 @@ class RunConfig(Part):
     True
     """
 
-    dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    dataset: Annotated[str, AfterValidator(check_name)]
     noise: Noise = Noise()
     method: parts.Method
     model: parts.Model
@@ -150,6 +152,7 @@ class RunConfig(Part):
         profile: Profile = "laptop",
         section: Section | None = None,
         seed: int = 0,
+        scale: Scale = _OWN_SCALE,
         **changes: Any,
     ) -> "RunConfig":
         """Return the run that the paper (or its released code) describes, at a profile's scale.
@@ -164,6 +167,8 @@ class RunConfig(Part):
             ``"none"``, ``"symmetric-0.4"``, ``("asymmetric", 0.3)``, ``"human-worse_label"``.
         protocol, profile, section, seed
             See the class. Without a section: 5.3 for Clothing1M, else 5.2.
+        scale : Scale
+            Images, epochs and width, where they are not the profile's own.
         **changes
             Fields of the config to set otherwise.
 
@@ -177,7 +182,7 @@ class RunConfig(Part):
         >>> RunConfig.preset("cifar10", "sl", "asymmetric-0.4", profile="full").method
         SL(name='sl', alpha=0.1, beta=5.0, A=-4.0)
         """
-        fields = preset_fields(dataset, method, noise, protocol, profile, section)
+        fields = preset_fields(dataset, method, noise, protocol, profile, section, scale)
         return cls.model_validate(fields | {"seed": seed} | changes)
 
 

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent import futures
@@ -17,6 +18,7 @@ from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.ledger import Ledger, RunRecord
 from sce_lib.experiments.sweep.runs import ensure, missing, require_images_at_hand
 from sce_lib.experiments.training import resolve_device
+from sce_lib.experiments.training.task import CappedWarning
 from sce_lib.files import cache_root, remove_stale
 
 # What would end in the same way again: a config that cannot be, data that are not there, a loss of NaN.
@@ -55,7 +57,11 @@ def _work(config: RunConfig, ledger_root: Path, device: str) -> RunRecord:
 
 
 def _begin_process() -> None:
-    """Prepare a local worker: Ctrl-C is for its parent to answer, and it ends when its parent does."""
+    """Prepare a local worker: Ctrl-C is for its parent to answer, and it ends when its parent does.
+
+    What its runs cannot have of what they ask for is said once, before the sweep.
+    """
+    warnings.simplefilter("ignore", CappedWarning)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -1,6 +1,7 @@
 """What a run trains on: images, corrupted labels and pixel statistics, on the device or read from disk."""
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,8 @@ from torch import Tensor
 from sce_lib import noise
 from sce_lib.data import ImageData, ImageReader, LazyImageData, load_clothing1m, load_dataset
 from sce_lib.data.augmentation import augment, normalise
-from sce_lib.data.cache import training_statistics
 from sce_lib.data.sampling import stratified_subset
+from sce_lib.data.statistics import training_statistics
 from sce_lib.experiments.config import RunConfig
 from sce_lib.files import data_root
 
@@ -34,6 +35,10 @@ def epoch_test_size(train: int, test: int) -> int:
     (10000, 2000)
     """
     return TEST_SUBSET if test > max(TEST_SUBSET, TEST_SUBSET_FROM * train) else test
+
+
+class CappedWarning(UserWarning):
+    """A run has fewer images, or smaller batches, than its config asks for; the record has their number."""
 
 
 # uint8 images in memory, (N, H, W, C), or what reads them from disk.
@@ -185,6 +190,55 @@ def load_images(
     return load_dataset(config.dataset, root=root, download=download)
 
 
+def shortfalls(config: RunConfig, available: int) -> list[str]:
+    """Return what a run cannot have of what its config asks for, a sentence each, and what it has instead.
+
+    Examples
+    --------
+    >>> shortfalls(RunConfig.preset("birds", "sl"), available=96)
+    ['birds has 96 training images: a run has all of them, not 10,000', 'a batch of birds is of 96, not 128']
+    """
+    name, batch = config.dataset, config.optimisation.batch_size
+    size, said = min(config.n_train or available, available), []
+    if config.n_train is not None and config.n_train > available:
+        said.append(
+            f"{name} has {available:,} training images: a run has all of them, not {config.n_train:,}"
+        )
+    if batch > size:
+        said.append(f"a batch of {name} is of {size:,}, not {batch:,}")
+    return said
+
+
+def num_training_images(data: ImageData | LazyImageData) -> int:
+    """Return how many training images there are."""
+    return len(data.train) if isinstance(data, LazyImageData) else len(data.train_labels)
+
+
+def choose_and_corrupt(
+    config: RunConfig, data: ImageData | LazyImageData, root: Path | None = None
+) -> tuple[Tensor, Tensor, noise.NoisyLabels]:
+    """Return a run's training subset as indices, int64 (N,), its labels as given, and with the noise.
+
+    A subset larger than the data are is all of them.
+
+    Raises
+    ------
+    ValueError
+        As `prepare` does, and a `FileNotFoundError` for human labels that are not there.
+    """
+    train_labels = data.train.labels if isinstance(data, LazyImageData) else data.train_labels
+    available = num_training_images(data)
+    if available < 2:
+        raise ValueError(f"{config.dataset} has {available} training image; BatchNorm needs at least 2")
+    subset = torch.arange(available)
+    if config.n_train is not None and config.n_train < available:
+        subset = stratified_subset(train_labels, config.n_train, seed=config.subset_seed)
+    clean = train_labels[subset]
+    if isinstance(data, LazyImageData):
+        return subset, clean, _labels_as_given(config, data, clean)
+    return subset, clean, _noisy_labels(config, clean, subset, len(data.classes), root or data_root())
+
+
 def prepare(
     config: RunConfig,
     device: torch.device,
@@ -192,14 +246,13 @@ def prepare(
     data: ImageData | LazyImageData | None = None,
     workers: int | None = None,
 ) -> Task:
-    """Load, subset, corrupt and move what a run needs.
+    """Load, subset, corrupt and move what a run needs; a `CappedWarning` says where there is less of it.
 
     Raises
     ------
     ValueError
-        For a training subset that the data set is too small for, noise that it does not have, or a label that
-        is none of its classes; a method that needs a transition matrix which cannot be estimated; workers
-        below 0.
+        For fewer than 2 training images, noise that the data set does not have, or a label that is none of
+        its classes; a method that needs a transition matrix which cannot be estimated; workers below 0.
     DatasetNotFound
         If the data set is neither there nor to be downloaded.
     """
@@ -209,28 +262,19 @@ def prepare(
         workers = min(MOST_WORKERS, (os.cpu_count() or 1) - 1)
     if workers < 0:
         raise ValueError(f"workers is how many processes read images, 0 or more, not {workers}")
-    if isinstance(data, LazyImageData):
-        train_labels, test_labels = data.train.labels, data.test.labels
-    else:
-        train_labels, test_labels = data.train_labels, data.test_labels
-    available, n_test = len(train_labels), len(test_labels)
-    if config.n_train is not None and config.n_train > available:
-        raise ValueError(f"n_train is {config.n_train}, but {config.dataset} has {available} training images")
-    if available < 2:
-        raise ValueError(f"{config.dataset} has {available} training image; BatchNorm needs at least 2")
-    subset = torch.arange(available)
-    if config.n_train is not None:
-        subset = stratified_subset(train_labels, config.n_train, seed=config.subset_seed)
-    clean = train_labels[subset]
+    subset, clean, noisy = choose_and_corrupt(config, data, root)
     images: Images
     test_images: Images
     if isinstance(data, LazyImageData):
-        noisy = _labels_as_given(config, data, clean)
+        test_labels = data.test.labels
         images = ImageReader(data.train, device, workers, subset)
         test_images = ImageReader(data.test, device, workers)
     else:
-        noisy = _noisy_labels(config, clean, subset, len(data.classes), root or data_root())
+        test_labels = data.test_labels
         images, test_images = data.train_images[subset].to(device), data.test_images.to(device)
+    for said in shortfalls(config, num_training_images(data)):
+        warnings.warn(said, CappedWarning, stacklevel=2)
+    n_test = len(test_labels)
     epoch_test, looked_at = torch.arange(n_test), epoch_test_size(len(subset), n_test)
     if looked_at < n_test:
         epoch_test = stratified_subset(test_labels, looked_at, seed=0)
