@@ -18,7 +18,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport MPLBACKEND
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-slow bench notebooks lint env install clean
+.PHONY: help book test test-slow bench mutants notebooks lint env install clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -39,6 +39,9 @@ test-slow: env  ## the tests that take minutes
 
 bench: env  ## time and memory of the losses and of training
 	$(BIN)/python -m pytest -o addopts="--strict-markers -p no:nbval" --benchmark-only tests/bench
+
+mutants: env  ## change losses, noise, theory and metrics at random and count what the tests notice, 20 minutes
+	$(BIN)/python tests/mutants/mutants.py
 
 notebooks: env  ## execute every notebook and store the outputs in it, after the ledger has grown
 	$(BIN)/python book/build.py store

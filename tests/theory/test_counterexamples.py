@@ -78,3 +78,28 @@ def test_the_optimum_over_all_classifiers_is_among_the_deterministic_ones_for_rc
         ):
             best = problem.classifiers[theory.minimisers(risk)[0]]
             np.testing.assert_array_equal(best, theory.optimal_classifier(joint))
+
+
+def test_a_margin_is_kept():
+    """Minimisers are unique by the margin that is asked for, and their errors differ by as much."""
+    for margin in (1e-6, 0.02, 0.1):
+        found = theory.find_counterexample("asymmetric", "linear", num_classifiers=30, margin=margin, seed=5)
+        assert found is not None
+        assert found.margin > margin
+        assert abs(found.clean_error - found.noisy_error) > margin
+        table = theory.sl_table(found.problem.classifiers, 0.0, 1.0)
+        for risk in (theory.risks, theory.noisy_risks):
+            first, second = np.sort(risk(found.problem, table))[:2]
+            assert second - first > margin
+    wide = theory.find_counterexample("asymmetric", "linear", num_classifiers=30, margin=0.1, seed=5)
+    narrow = theory.find_counterexample("asymmetric", "linear", num_classifiers=30, margin=1e-6, seed=5)
+    assert wide.tries > narrow.tries
+
+
+def test_a_counterexample_can_be_an_improvement():
+    """Not tolerant is not always worse: in a restricted class noise may lead to fewer errors."""
+    better = 0
+    for seed in range(60):
+        found = theory.find_counterexample("symmetric", "linear", *CE, seed=seed)
+        better += found is not None and found.noisy_error < found.clean_error
+    assert 0 < better < 30

@@ -234,3 +234,45 @@ def test_random_problems_meet_the_setting_they_name(setting, K, seed):
         assert (rates == rates[0, 0]).all()
     clean = theory.risks(problem, theory.rce_table(problem.classifiers, -1))
     assert (clean.min() == 0) == (setting == "asymmetric_realisable")
+
+
+# Two inputs of class 0. Equal RCE risk, unequal error: the second misses the first input.
+TIED = [[[0.6, 0.4], [0.6, 0.4]], [[0.3, 0.7], [0.9, 0.1]]]
+
+
+def test_tolerance_asks_for_the_same_errors_on_both_sides():
+    joint = theory.rational([[0.5, 0.0], [0.5, 0.0]])
+    classifiers = theory.rational(TIED)
+    table = theory.rce_table(classifiers, -4)
+    noise_free = theory.FiniteProblem(joint, theory.rational(np.eye(2)), classifiers)
+    assert theory.minimisers(theory.risks(noise_free, table)).tolist() == [0, 1]
+    assert theory.misclassification(noise_free).tolist() == [0, 0.5]
+    assert theory.is_noise_tolerant(noise_free, table)
+
+    # Noise at the second input alone breaks the tie: a clean minimiser's error is no noisy minimiser's.
+    rates = theory.rational([[0.0, 0.0], [0.4, 0.4]])
+    uneven = theory.FiniteProblem(joint, theory.uniform_flips(rates, 2), classifiers)
+    assert theory.minimisers(theory.noisy_risks(uneven, table)).tolist() == [0]
+    assert not theory.is_noise_tolerant(uneven, table)
+
+    # Labels that say nothing make a tie: a noisy minimiser's error is no clean minimiser's.
+    one = theory.rational([[1.0, 0.0]])
+    sure = theory.rational([[[1.0, 0.0]], [[0.0, 1.0]]])
+    level = theory.FiniteProblem(one, theory.rational([[0.5, 0.5], [0.5, 0.5]]), sure)
+    own = theory.rce_table(sure, -4)
+    assert theory.minimisers(theory.risks(level, own)).tolist() == [0]
+    assert theory.minimisers(theory.noisy_risks(level, own)).tolist() == [0, 1]
+    assert not theory.is_noise_tolerant(level, own)
+
+
+@given(st.floats(1e-14, 1e3))
+def test_the_unit_of_the_loss_does_not_matter(size):
+    """A small |A| ties nothing, and a large one parts nothing."""
+    for seed in range(3):
+        problem = theory.random_problem("asymmetric", num_classes=4, seed=seed)
+        table = theory.rce_table(problem.classifiers, -1.0)
+        for risk in (theory.risks, theory.noisy_risks):
+            expected = theory.minimisers(risk(problem, table)).tolist()
+            assert theory.minimisers(risk(problem, size * table)).tolist() == expected
+        tolerant = theory.is_noise_tolerant(problem, table)
+        assert theory.is_noise_tolerant(problem, size * table) == tolerant

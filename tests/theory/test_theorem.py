@@ -216,3 +216,38 @@ def test_tables_of_the_wrong_shape_and_rates_out_of_range_are_named():
         theory.affine_coefficients(1.2, 10)
     with pytest.raises(ValueError, match="num_classes must be at least 2"):
         theory.affine_coefficients(0.2, 1)
+
+
+def test_in_equation_13_each_classifier_minimises_its_own_risk():
+    """Outside the theorem's hypotheses the two differ, and the left side is negative."""
+    apart = 0
+    for seed in range(40):
+        problem = theory.random_problem("asymmetric", num_classes=4, num_points=2, seed=seed, exact=True)
+        eq13 = theory.equation_13(problem, -4)
+        table = theory.rce_table(problem.classifiers, -4)
+        clean, noisy = theory.risks(problem, table), theory.noisy_risks(problem, table)
+        assert clean[eq13.f_star] == clean.min()
+        assert noisy[eq13.f_star_eta] == noisy.min()
+        assert eq13.risk_difference == noisy.min() - noisy[eq13.f_star]
+        assert (eq13.rce_star == table[eq13.f_star]).all()
+        assert (eq13.rce_eta == table[eq13.f_star_eta]).all()
+        if noisy[eq13.f_star] > noisy.min():
+            assert eq13.left < 0
+            apart += 1
+    assert apart > 5
+
+
+@few
+@given(classes, seeds)
+def test_every_other_classifier_has_a_positive_bracket_in_equation_13(K, seed):
+    problem = theory.random_problem("asymmetric_realisable", num_classes=K, seed=seed, exact=True)
+    table = theory.rce_table(problem.classifiers, -4)
+    star = theory.equation_13(problem, -4).f_star
+    for other in range(len(problem.classifiers)):
+        pair = problem.classifiers[[star, other]]
+        if (pair[0] != pair[1]).any():
+            weights = theory.equation_13(problem, -4).weights
+            bracket = weights * (table[star] - table[other])[:, None, :]
+            assert (problem.joint[..., None] * bracket).sum() > 0
+            noisy = theory.noisy_risks(problem, table)
+            assert noisy[other] > noisy[star]
