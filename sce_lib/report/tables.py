@@ -68,6 +68,28 @@ def ablations(settings: Mapping[str, Sequence[RunRecord]]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def detection(settings: Mapping[str, Sequence[RunRecord]]) -> pd.DataFrame:
+    """Return a row a setting: how well its final loss finds the flipped labels, in per cent.
+
+    Mean over seeds and [lowest, highest] of the area under the ROC curve (`AUROC`, 50 by chance) and of its
+    lowest value of a true class; `average precision`, and `precision` in as many samples as are flipped, both
+    the noise rate by chance. `seeds` are the records that keep it; older ones do not.
+    """
+    require_same_images(chain.from_iterable(settings.values()))
+    rows = {}
+    for label, records in settings.items():
+        found = [record.detection for record in records if record.detection is not None]
+        by_class = [[share for share in each.classwise_auroc if share is not None] for each in found]
+        rows[label] = {
+            "AUROC": spread([each.auroc for each in found]),
+            "lowest class": spread([min(shares) for shares in by_class if shares]),
+            "average precision": spread([each.average_precision for each in found]),
+            "precision": spread([each.precision for each in found]),
+            "seeds": len(found),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
 def combinations(records: Sequence[RunRecord], dataset: str) -> pd.DataFrame:
     """Return what each combination of Table 2 adds to its base, and to SL alone, in points.
 

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
+from sce_lib.experiments.ledger import DetectionRecord
 from sce_lib.report.claims import AGREES, DISAGREES, IN_DIRECTION, NOT_TESTED, Evidence, verdicts
 from sce_lib.report.tables import (
     ablations,
     accuracies,
     combinations,
     compare_verdicts,
+    detection,
     provenance,
     standings,
     verdict_table,
@@ -60,6 +62,31 @@ def test_ablations(make_record):
     assert table.loc["both", "last"] == "61.5 [61.0, 62.0]"
     assert table.loc["both", "flipped fitted"] == "40.0 [30.0, 50.0]"
     assert table.loc["both", "seeds"] == 2
+
+
+def test_detection(make_record):
+    def run(seed, auroc):
+        record = make_record("sl", NOISY, seed)
+        by_class = {
+            "classwise_auroc": [0.9, None, auroc - 0.1, 0.9, 1.0],
+            "classwise_average_precision": [0.5] * 5,
+            "classwise_precision": [0.5] * 5,
+        }
+        found = DetectionRecord(auroc=auroc, average_precision=0.75, precision=0.7, **by_class)
+        final = record.final_stage().model_copy(update={"detection": found})
+        return record.model_copy(update={"stages": [*record.stages[:-1], final]})
+
+    mixed = [run(0, 0.8), make_record("sl", NOISY, 1)]
+    table = detection({"new": [run(0, 0.8), run(1, 0.9)], "mixed": mixed})
+    assert table.loc["new"].tolist() == [
+        "85.0 [80.0, 90.0]",
+        "75.0 [70.0, 80.0]",
+        "75.0 [75.0, 75.0]",
+        "70.0 [70.0, 70.0]",
+        2,
+    ]
+    assert table.loc["mixed"].tolist() == ["80.0", "70.0", "75.0", "70.0", 1]
+    assert detection({"old": [make_record("sl", NOISY)]}).loc["old"].tolist() == ["", "", "", "", 0]
 
 
 def test_combinations_are_compared_seed_by_seed(make_record):
