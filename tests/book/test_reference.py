@@ -253,9 +253,15 @@ def test_reference_renders_without_a_warning_and_indexes_every_public_name(build
     stage, html = tmp_path / "stage", tmp_path / "_build" / "html"
     build.stage_sources(ROOT, stage)
     reference.write(stage)
-    rooms = "".join(f"  - file: book/api/{api.page(room)}\n" for room in api.rooms())
     names = ("hyperparameters", "using", "coming_from_elsewhere", "notation", "references")
-    pages = "".join(f"- file: book/{page}\n" for page in names)
+    # The chapters that these pages lead to, by their titles alone.
+    text = "".join((stage / "book" / f"{name}.md").read_text() for name in names)
+    chapters = sorted(set(re.findall(r"\{doc\}`(?:[^`<]*<)?\.\./(notebooks/\w+)", text)))
+    (stage / "notebooks").mkdir(exist_ok=True)
+    for chapter in chapters:
+        (stage / f"{chapter}.md").write_text(f"# {chapter}\n")
+    rooms = "".join(f"  - file: book/api/{api.page(room)}\n" for room in api.rooms())
+    pages = "".join(f"- file: {page}\n" for page in (*(f"book/{name}" for name in names), *chapters))
     (stage / "_toc.yml").write_text(
         f"format: jb-book\nroot: book/losses\nchapters:\n{pages}- file: book/api\n  sections:\n{rooms}"
     )
