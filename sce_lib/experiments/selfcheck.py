@@ -18,6 +18,7 @@ from sce_lib import losses
 from sce_lib.data import ImageData
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.cost import SIZES, flops_per_image
+from sce_lib.experiments.training.criterion import of_samples
 from sce_lib.experiments.training.loop import Run, parameter_groups, repeatable, resolve_device, train
 from sce_lib.experiments.training.replicates import train_replicates
 from sce_lib.experiments.training.task import prepare
@@ -46,13 +47,13 @@ def _apart(value: Tensor, reference: Tensor) -> float:
     return (difference / reference.abs().max().clamp(min=torch.finfo(torch.float64).tiny)).item()
 
 
-def all_losses(num_classes: int) -> dict[str, losses.Loss]:
+def all_losses(num_classes: int) -> dict[str, nn.Module]:
     """Return one module of each loss of the library, with its default hyperparameters.
 
     Examples
     --------
     >>> sorted(all_losses(10))[:3]
-    ['AsymmetricGeneralizedCrossEntropy', 'BackwardCorrection', 'Bootstrap']
+    ['AsymmetricExponential', 'AsymmetricGeneralizedCrossEntropy', 'AsymmetricUnhinged']
     """
     matrix = torch.as_tensor(symmetric_matrix(num_classes, 0.4), dtype=torch.float32)
     inner = losses.SymmetricCrossEntropy()
@@ -62,15 +63,16 @@ def all_losses(num_classes: int) -> dict[str, losses.Loss]:
         "Sum": ([(2.0, losses.CrossEntropy()), (1.0, losses.MeanAbsoluteError())],),
         "SmoothedTargets": (inner,),
         "D2L": (inner, 10),
+        "ELR": (_BATCH, num_classes),
     }
     named = {name: getattr(losses, name) for name in losses.__all__ if name != "Loss"}
     kinds = {name: kind for name, kind in named.items() if isinstance(kind, type)}
-    return {name: kind(*given.get(name, ())) for name, kind in kinds.items() if issubclass(kind, losses.Loss)}
+    return {name: kind(*given.get(name, ())) for name, kind in kinds.items() if issubclass(kind, nn.Module)}
 
 
 def _of_loss(loss: nn.Module, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     logits = logits.clone().requires_grad_()
-    value = loss(logits, labels)
+    value = of_samples(loss, torch.arange(len(labels)))(logits, labels)
     return value, torch.autograd.grad(value, logits)[0]
 
 

@@ -181,7 +181,7 @@ D2L_SCHEDULE = {"mnist": (5, 5), "cifar10": (5, 40), "cifar100": (5, 60), "cloth
 # Later methods, as their authors' public code has them for MNIST, CIFAR-10 and CIFAR-100; where it has none,
 # and on data that are like none of these, CIFAR-10's. The code's MAE is 1 - p_y, half of ours, hence half its
 # weight here. NCE + RCE is above, with CIFAR-10's for all: runs are named by them.
-LATER: dict[str, dict[str, dict[str, float]]] = {
+LATER: dict[str, dict[str, dict[str, Any]]] = {
     "nce+mae": {
         "mnist": {"alpha": 1.0, "beta": 5.0},
         "cifar10": {"alpha": 1.0, "beta": 0.5},
