@@ -150,3 +150,17 @@ def test_flipped_digits_are_found(method, tmp_path):
     assert quality.auroc > 0.85
     assert quality.precision > 0.65  # 0.4 by chance
     assert min(part.auroc for part in quality.by_class.values()) > 0.6
+
+
+@pytest.mark.slow
+def test_what_is_memorised_is_no_longer_found(tmp_path):
+    """What the page on using the losses says of records, at the scale of the book; one seed."""
+    by_stage = {}
+    for method in ("ce", "sl", "gce"):
+        config = RunConfig.preset("digits", method, "symmetric-0.4", profile="laptop", embedding=0)
+        record = train(config, "cpu", threads=1, checkpoints=tmp_path, progress=False)
+        by_stage[method] = [stage.detection.auroc for stage in record.stages]
+    assert by_stage["ce"][-1] < by_stage["ce"][0] - 0.02
+    for method in ("sl", "gce"):
+        assert min(by_stage[method]) > 0.97
+        assert by_stage[method][-1] > by_stage["ce"][-1] + 0.03
