@@ -1,7 +1,6 @@
 """The page of results: the ledger's runs as tables that sort, beside the paper's numbers, and as CSV."""
 
 from collections.abc import Callable, Iterable, Iterator
-from html import escape
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ from sce_lib.experiments.config import METHODS
 from sce_lib.experiments.config.parts import method_title
 from sce_lib.experiments.grids import TABLE1_NOISE
 from sce_lib.experiments.ledger import Ledger, RunRecord, Summary, described_images, to_frame
+from sce_lib.report.escape import html
 from sce_lib.report.leaderboard import leaderboard
 from sce_lib.report.numbers import signed, with_range
 
@@ -78,9 +78,9 @@ def _table(rows: pd.DataFrame, section: str, caption: str, cell: Callable[[pd.Se
     noises = [*fixed, *sorted(set(rows["noise"]) - set(fixed), key=lambda n: (n != "clean", n))]
     with_changes = bool((rows["changes"] != "").any())
     heads = ["method", *(["changed"] if with_changes else []), *(_noise(n, section) for n in noises), "scale"]
-    yield f'<div class="results" role="region" aria-label="{escape(caption)}" tabindex="0">'
-    yield f'<table class="sortable"><caption>{escape(caption)}</caption>'
-    yield "<thead><tr>" + "".join(f'<th scope="col">{escape(head)}</th>' for head in heads) + "</tr></thead>"
+    yield f'<div class="results" role="region" aria-label="{html(caption)}" tabindex="0">'
+    yield f'<table class="sortable"><caption>{html(caption)}</caption>'
+    yield "<thead><tr>" + "".join(f'<th scope="col">{html(head)}</th>' for head in heads) + "</tr></thead>"
     yield "<tbody>"
     # Settings that the words do not tell apart, as rates that agree to six digits, have rows of their own.
     alike = ["method", "changes", *SCALE]
@@ -88,12 +88,12 @@ def _table(rows: pd.DataFrame, section: str, caption: str, cell: Callable[[pd.Se
     groups = rows.groupby([*alike, "twin"], sort=False)
     for _, group in sorted(groups, key=lambda pair: _place(pair[1].iloc[0])):
         row = group.iloc[0]
-        yield f'<tr><th scope="row" data-value="{_rank(row)}">{method_title(row["method"])}</th>'
+        yield f'<tr><th scope="row" data-value="{_rank(row)}">{html(method_title(row["method"]))}</th>'
         if with_changes:
-            yield f"<td>{escape(row['changes'])}</td>"
+            yield f"<td>{html(row['changes'])}</td>"
         by_noise = {found["noise"]: found for _, found in group.iterrows()}
         yield from (cell(by_noise[noise]) if noise in by_noise else "<td></td>" for noise in noises)
-        yield f"<td>{escape(_scale(row))}</td></tr>"
+        yield f"<td>{html(_scale(row))}</td></tr>"
     yield "</tbody></table></div>"
 
 
@@ -135,7 +135,7 @@ def _best(row: pd.Series) -> str:
 
 
 def _cell(row: pd.Series, which: str, beside: str) -> str:
-    runs = escape(row["runs"])
+    runs = html(row["runs"])
     return f'<td data-value="{row[which]:.4f}" data-runs="{runs}">{_spread(row, which)}{beside}</td>'
 
 

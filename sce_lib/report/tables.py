@@ -17,6 +17,7 @@ from sce_lib.report import published
 from sce_lib.report.claims import AGREES, DISAGREES, IN_DIRECTION, NOT_TESTED, Evidence
 from sce_lib.report.claims.evidence import where_run
 from sce_lib.report.claims.quantities import early_accuracy, last, memorised
+from sce_lib.report.escape import markdown
 from sce_lib.report.numbers import number, over_seeds, spread, with_range
 
 
@@ -162,7 +163,7 @@ def compare_verdicts(by_dataset: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def provenance(records: Sequence[RunRecord], command: str) -> str:
-    """Return the line under a figure: how many runs, at what scale, from what, and how to make them again.
+    """Return the line under a figure, in Markdown: how many runs, of what scale and images, made how.
 
     Parameters
     ----------
@@ -182,12 +183,13 @@ def provenance(records: Sequence[RunRecord], command: str) -> str:
     minutes = sum(record.provenance.seconds for record in records) / 60
     per_epoch = records[0].test_images_per_epoch
     tested = "" if per_epoch == made.test_images else f" (curves: a fixed {per_epoch:,} of them)"
+    images = f"{config.dataset}, {markdown(made.source)}"
     return (
-        f"{_count(len(records), 'run')}, {_count(seeds, 'seed')} · {config.dataset}, {made.source} · "
+        f"{_count(len(records), 'run')}, {_count(seeds, 'seed')} · {images} · "
         f"profile {config.profile}, protocol {config.protocol} §{config.section}: "
         f"{made.train_images:,} training images, {config.model.name} at width {config.model.width:g}, "
         f"{config.optimisation.epochs} epochs · {made.test_images:,} test images{tested} · "
-        f"{minutes:.1f} minutes on {made.device} · `{command}`"
+        f"{minutes:.1f} minutes on {markdown(made.device)} · `{command}`"
     )
 
 

@@ -14,6 +14,8 @@ from sce_lib.files import cache_root, write_atomically
 
 # A file written twice within a tick of the system's clock has one time; the coarsest common one is 10 ms.
 _TICK = 100_000_000
+# Seconds of reading that are lost at most where a first look at a large ledger is killed.
+_SAVED_EVERY = 20.0
 # Whether a record is valid, and what its setting is called, is decided by these rooms.
 _ROOMS = ("config", "ledger")
 
@@ -56,7 +58,7 @@ class Index:
         name = hashlib.sha256(str(root).encode()).hexdigest()[:16]
         self.path = cache_root() / "ledgers" / f"{name}.index"
         self._entries = self._read()
-        self._changed = False
+        self._changed, self._saved = False, time.monotonic()
 
     def _read(self) -> dict[str, tuple[str, str]]:
         """Return state and summary by record, as text; nothing where the file is not what was written."""
@@ -82,6 +84,8 @@ class Index:
         if state.settled():
             self._entries[name] = _text(state), summary.model_dump_json()
             self._changed = True
+        if time.monotonic() - self._saved > _SAVED_EVERY:
+            self.save()
 
     def forget(self, names: set[str]) -> None:
         """Drop records that are no longer there."""
@@ -103,7 +107,7 @@ class Index:
             write_atomically(self.path, _seal(body) + b"\n" + body)
         except OSError:
             return
-        self._changed = False
+        self._changed, self._saved = False, time.monotonic()
 
 
 def _text(state: State) -> str:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from sce_lib.experiments.ledger import RunRecord
 from sce_lib.report.claims import Evidence
+from sce_lib.report.escape import mathtext
 from sce_lib.report.figures import style
 
 _STAGES = list(zip(style.STAGE_COLORS, "os^", strict=False))  # the paper's three: early, middle and late
@@ -67,10 +68,11 @@ def clean_confidence(settings: Sequence[Sequence[RunRecord]], evidence: Evidence
             x = places + (number - (len(shown) - 1) / 2) * width
             heights = np.array(rows, dtype=float).mean(axis=0)
             axis.bar(x, heights, width, color=colour, label=f"epoch {stage.epoch}")
-        axis.set_xticks(places, records[0].classes, **style.SLANTED)
+        axis.set_xticks(places, [mathtext(name) for name in records[0].classes], **style.SLANTED)
         axis.set(title=records[0].config.setting, ylim=(0, 1), xlabel="class")
         axis.legend(**style.SMALL)
-    axes[0].set_ylabel(f"mean confidence on clean “{settings[0][0].classes[evidence.hardest]}”")
+    hardest = mathtext(settings[0][0].classes[evidence.hardest])
+    axes[0].set_ylabel(f"mean confidence on clean “{hardest}”")
     return style.finish(figure, *settings)
 
 
@@ -93,4 +95,4 @@ def prediction_counts(settings: Sequence[Sequence[RunRecord]], evidence: Evidenc
 
 
 def _ranked_names(records: Sequence[RunRecord], evidence: Evidence) -> list[str]:
-    return [records[0].classes[label] for label in evidence.ranking]
+    return [mathtext(records[0].classes[label]) for label in evidence.ranking]

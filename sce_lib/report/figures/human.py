@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from sce_lib.experiments.ledger import RunRecord, select
 from sce_lib.noise import pattern
+from sce_lib.report.escape import mathtext
 from sce_lib.report.figures import style
 
 _MARKERS = {"ce": "o", "gce": "^", "lsr": "s", "sl": "D"}
@@ -35,7 +36,8 @@ def class_rates(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) -> F
     for place, (label, matrix) in enumerate(matrices.items()):
         rates = 100 * pattern(matrix).class_rates
         axis.plot(range(len(classes)), rates, label=label, **style.line_style(place, 1) | _MARKS_ALONE)
-    axis.set_xticks(range(len(classes)), classes, **style.SLANTED | {"rotation": 35})
+    names = [mathtext(name) for name in classes]
+    axis.set_xticks(range(len(classes)), names, **style.SLANTED | {"rotation": 35})
     axis.set(ylim=(0, None), ylabel="wrong labels (% of the class)")
     style.legend(figure, [axis], "outside upper center", ncols=3)
     return style.finish(figure)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from sce_lib.data import ImageData
 from sce_lib.noise import NoiseReport, NoisyLabels, report
+from sce_lib.report.escape import mathtext
 from sce_lib.report.figures import style
 
 # More entries than these are too small to read.
@@ -110,13 +111,14 @@ def flipped_samples(data: ImageData, noises: Mapping[str, NoisyLabels]) -> Figur
         clean, flipped = np.asarray(noisy.clean), np.asarray(noisy.flipped)
         for label, axis in enumerate(row):
             axis.set(xticks=[], yticks=[], box_aspect=1)  # empty places are as large as those with an image
-            axis.set_title(data.classes[label], fontsize="x-small")
+            axis.set_title(mathtext(data.classes[label]), fontsize="x-small")
             places = np.flatnonzero(flipped & (clean == label))
             if not places.size:
                 axis.spines[:].set_visible(False)
                 continue
             axis.imshow(data.train_images[places[0]].squeeze(-1).numpy(), cmap="gray_r")
-            axis.set_xlabel(f"→ {data.classes[int(noisy.labels[places[0]])]}", fontsize="x-small")
+            given = mathtext(data.classes[int(noisy.labels[places[0]])])
+            axis.set_xlabel(f"→ {given}", fontsize="x-small")
         row[0].set_ylabel(name, fontsize="small")
     return style.finish(figure)
 
@@ -147,7 +149,7 @@ def _heat_map(axis: plt.Axes, matrix: np.ndarray, title: str) -> Any:
 def _name_classes(axes: Any, names: Sequence[str]) -> None:
     # Each name where there is room for all; every tenth class otherwise.
     shown = range(0, len(names), 1 if len(names) <= 2 * _LARGEST_TABLE else 10)
-    labels = [names[place] for place in shown]
+    labels = [mathtext(names[place]) for place in shown]
     axes[0].set_yticks(shown, labels, fontsize="x-small")
     axes[0].set_ylabel("true class")
     for axis in axes[:2]:

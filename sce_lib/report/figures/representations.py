@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from sce_lib.experiments.ledger import RunRecord
 from sce_lib.report.claims import Evidence
+from sce_lib.report.escape import mathtext
 from sce_lib.report.figures import style
 
 
@@ -33,7 +34,9 @@ def embeddings(settings: Sequence[Sequence[RunRecord]], evidence: Evidence) -> F
         for place, label in reversed(list(enumerate(evidence.ranking))):
             dots = {"s": 7, "color": colours[place]}
             look = dots if place else {"s": 14, "marker": "x", "color": style.METHOD_COLORS["sl"]}
-            axis.scatter(*points[labels == label].T, linewidths=1, label=record.classes[label], **look)
+            axis.scatter(
+                *points[labels == label].T, linewidths=1, label=mathtext(record.classes[label]), **look
+            )
         axis.set(title=record.config.setting, xticks=[], yticks=[], aspect="equal")
         axis.set(xlabel="first t-SNE coordinate", xlim=(-1.05, 1.05), ylim=(-1.05, 1.05))
         axis.grid(visible=False)
