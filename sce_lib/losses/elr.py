@@ -1,6 +1,6 @@
 """Early-learning regularization: cross entropy that remembers what the network said of each sample."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -42,8 +42,8 @@ class ELR(nn.Module):
     Notes
     -----
     The memory is per sample, so the call takes a third argument that torch's losses do not: the samples'
-    positions in the training set. A data set that gives ``(image, label, index)`` has them. This is why ELR
-    is no :class:`sce_lib.losses.Loss` and no ``torch.nn.CrossEntropyLoss``: whatever calls ``loss(logits,
+    positions in the training set, which a data set that gives ``(image, label, index)`` has. This is why ELR
+    is no :class:`sce_lib.losses.Loss` and no ``torch.nn.CrossEntropyLoss``: whatever calls ``loss(input,
     target)`` cannot use it, and it has no ``weight`` and no ``ignore_index``.
 
     ``targets``, shape ``(num_samples, num_classes)``, is the memory. It is part of ``state_dict``, so that a
@@ -94,12 +94,17 @@ class ELR(nn.Module):
         self.momentum, self.lambda_, self.reduction = momentum, lambda_, reduction
         self.register_buffer("targets", torch.zeros(num_samples, num_classes))
 
-    def forward(self, logits: Tensor, target: Tensor, index: Any = None) -> Tensor:
+    if TYPE_CHECKING:  # torch leaves the type of a module's call open
+
+        def __call__(self, input: Tensor, target: Tensor, index: Any) -> Tensor: ...  # noqa: D102
+
+    def forward(self, input: Tensor, target: Tensor, index: Any = None) -> Tensor:
         """Return the reduced loss, and remember what the network says of these samples unless in ``eval()``.
 
         Parameters
         ----------
-        logits : Tensor (N, K)
+        input : Tensor (N, K)
+            Logits.
         target : Tensor
             Class indices ``(N,)`` or probabilities ``(N, K)``.
         index : Tensor (N,)
@@ -115,14 +120,14 @@ class ELR(nn.Module):
         IndexError
             For an index out of range (not looked for under ``torch.compile``).
         """
-        logits, target = inputs.checked(logits, target)
+        logits, target = inputs.checked(input, target)
         if logits.ndim != 2 or logits.shape[1] != self.num_classes:
             raise ValueError(f"logits must have the shape (N, {self.num_classes}), got {tuple(logits.shape)}")
         index = self._checked(index, len(logits))
+        ce = inputs.negative_log_likelihood(logits, target)  # first: what it refuses is not remembered
         p = logits.softmax(1).clamp(CLIP, 1 - CLIP)
         agreement = (self._remembered(index, p.detach()) * p).sum(1)
-        losses = inputs.negative_log_likelihood(logits, target) + self.lambda_ * torch.log1p(-agreement)
-        return inputs.reduced(losses, self.reduction)
+        return inputs.reduced(ce + self.lambda_ * torch.log1p(-agreement), self.reduction)
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return the loss's own hyperparameters by name."""
@@ -134,7 +139,7 @@ class ELR(nn.Module):
         return ", ".join(f"{name}={value}" for name, value in self.hyperparameters().items())
 
     def _checked(self, index: Any, size: int) -> Tensor:
-        told = f"loss(logits, target, index), with the {size} samples' positions in the training set"
+        told = f"loss(input, target, index), with the {size} samples' positions in the training set"
         if index is None:
             raise TypeError(f"ELR remembers each sample and must be told which these are: {told}")
         index = torch.as_tensor(index)

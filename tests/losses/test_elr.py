@@ -199,6 +199,12 @@ def test_compiles_without_a_graph_break():
     assert_close(loss.targets, eager.targets)
 
 
+def test_it_takes_torchs_keywords_and_its_own():
+    data = batch()
+    expected = fresh()(data.logits, data.labels, INDEX)
+    assert torch.equal(fresh()(input=data.logits, target=data.labels, index=INDEX), expected)
+
+
 @pytest.mark.parametrize("dtype", [torch.int32, torch.uint8], ids=str)
 def test_any_integers_will_do_for_an_index(dtype):
     data = batch()
@@ -211,7 +217,7 @@ def test_any_integers_will_do_for_an_index(dtype):
 @pytest.mark.parametrize(
     ("index", "error", "named"),
     [
-        (None, TypeError, r"must be told which .* loss\(logits, target, index\)"),
+        (None, TypeError, r"must be told which .* loss\(input, target, index\)"),
         (INDEX.double(), TypeError, r"integers, got torch\.float64"),
         (INDEX > 3, TypeError, r"integers, got torch\.bool"),
         (INDEX[:5], ValueError, r"\(6,\), got \(5,\)"),
@@ -230,6 +236,7 @@ def test_a_wrong_index_is_refused_and_nothing_remembered(index, error, named):
 @pytest.mark.parametrize(
     ("call", "error", "named"),
     [
+        (lambda d: (d.logits, d.labels + 5), IndexError, "out of bounds"),
         (lambda d: (d.logits[:, :4], d.labels), ValueError, r"\(N, 5\), got \(6, 4\)"),
         (lambda d: (d.logits[0], d.labels[0]), ValueError, r"\(N, 5\), got \(5,\)"),
         (lambda d: (d.logits, d.labels[:5]), ValueError, r"\(6,\).*\(5,\)"),
@@ -237,8 +244,10 @@ def test_a_wrong_index_is_refused_and_nothing_remembered(index, error, named):
     ],
 )
 def test_wrong_logits_and_targets_are_refused(call, error, named):
+    loss = fresh()
     with pytest.raises(error, match=named):
-        fresh()(*call(batch()), INDEX)
+        loss(*call(batch()), INDEX)
+    assert (loss.targets == 0).all()
 
 
 @pytest.mark.parametrize(
