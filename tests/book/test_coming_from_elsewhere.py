@@ -99,6 +99,17 @@ def truncated(q, k, trainset_size):
     return lambda p, y: (gce(q=q)(p, y) - (1 - k**q) / q) * (at(p, y) > k)
 
 
+def elr(num_examp, num_classes=K, beta=0.3):
+    """At the first step, before which the memory is empty, with the configuration's lambda of 3."""
+
+    def loss(p, y):
+        clipped = p.clip(1e-4, 1 - 1e-4)
+        remembered = (1 - beta) * clipped / clipped.sum(1, keepdims=True)
+        return cross_entropy(p, y) + 3 * np.log(1 - (remembered * clipped).sum(1))
+
+    return loss
+
+
 def sce(alpha, beta, num_classes=K):
     return plus(cross_entropy, rce(), alpha, beta)
 
@@ -107,7 +118,9 @@ def sce(alpha, beta, num_classes=K):
 PUBLIC = {
     "SCELoss-Reproduce": {"SCELoss": sce},
     "The paper's authors": {
-        "symmetric_cross_entropy": sce,
+        "symmetric_cross_entropy": lambda alpha, beta: plus(
+            lambda p, y: -np.log(at(p, y).clip(1e-7)), rce(), alpha, beta
+        ),
         "generalized_cross_entropy": gce(),
         "lsr": with_targets(0.9, 0.01),
         "boot_soft": own_opinion(0.05, lambda p: p),
@@ -143,6 +156,7 @@ PUBLIC = {
         "Bootstrapping": lambda num_classes, t: own_opinion(t, lambda p: p),
     },
     "Truncated-Loss": {"TruncatedLoss": truncated},
+    "ELR": {"elr_loss": elr},
     "Keras": {
         "CategoricalCrossentropy": lambda label_smoothing=0.0: with_targets(
             1 - 0.9 * label_smoothing, label_smoothing / K
@@ -185,6 +199,7 @@ VALUES = {
     ("GJS", "LabelSmoothing(num_classes=10, t=0.1)"): (1.802297, 0.0),
     ("GJS", "Bootstrapping(num_classes=10, t=0.05)"): (2.302585, 0.114610),
     ("Truncated-Loss", "TruncatedLoss(q=0.7, k=0.5, trainset_size=50000)"): (0.0, -0.457918),
+    ("ELR", "elr_loss(num_examp=50000, num_classes=10, beta=0.3)"): (2.084873, -2.510335),
     ("Keras", "CategoricalCrossentropy()"): (2.302585, 0.094311),
     ("Keras", "CategoricalCrossentropy(label_smoothing=0.1)"): (2.302585, 0.500288),
     ("Keras", "CategoricalFocalCrossentropy()"): (0.466273, 0.000191),
@@ -208,7 +223,8 @@ def here(call, logits, target):
     """Return the losses of a call of this library as the page writes it."""
     criterion = eval(call, {"log": math.log, "P": P} | vars(losses))
     criterion.reduction = "none"
-    return criterion(logits, target)
+    index = (torch.arange(len(target)),) if isinstance(criterion, losses.ELR) else ()
+    return criterion(logits, target, *index)
 
 
 def test_no_line_is_left_out():
@@ -248,13 +264,27 @@ def test_a_line_that_is_wrong_is_seen():
 
 
 def test_our_default_gives_a_loss_as_much_smaller_as_the_page_says():
-    low, high = map(float, re.search(r"a loss that is ([\d.]+) to ([\d.]+) times smaller", PAGE).groups())
+    low, high = map(float, re.search(r"a loss that is ([\d.]+) to ([\d.]+)\s+times\s+smaller", PAGE).groups())
     theirs, ours = sce(0.1, 1.0), plus(cross_entropy, rce(scale=-4 / LOG_CLIP), 0.1, 1.0)
     generator = np.random.default_rng(0)
     for scale, ratio in ((0.01, high), (3, low)):
         odds = np.exp(generator.normal(scale=scale, size=(100_000, K)))
         p, labels = odds / odds.sum(1, keepdims=True), generator.integers(K, size=len(odds))
         assert theirs(p, labels).mean() / ours(p, labels).mean() == pytest.approx(ratio, abs=0.05)
+
+
+def test_the_authors_clip_is_an_option():
+    ours = next(ours for section, there, ours, _ in ROWS if there.startswith("symmetric_cross_entropy"))
+    logits = np.zeros((2, K))
+    logits[:, 0] = 25, 5  # the probability of label 3 is below the clip, and above it
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    theirs = PUBLIC["The paper's authors"]["symmetric_cross_entropy"](0.1, 1.0)(p, np.array([3, 3]))
+    found = here(ours, torch.tensor(logits), torch.tensor([3, 3])).numpy()
+    np.testing.assert_allclose(found, theirs, rtol=1e-12)
+    unclipped = here(ours.replace(", clip=1e-7", ""), torch.tensor(logits), torch.tensor([3, 3])).numpy()
+    np.testing.assert_allclose(
+        unclipped - found, [0.1 * (25 + np.log1p(9 * np.exp(-25)) + np.log(1e-7)), 0], atol=1e-9
+    )
 
 
 def test_their_focal_losses_have_another_gradient():
