@@ -39,6 +39,8 @@ def suspects_command(
         int, typer.Option(help="networks, each predicting images it has not seen; 1: one that has seen all")
     ] = 5,
     profile: common.ProfileOption = "laptop",
+    epochs: common.EpochsOption = None,
+    width: common.WidthOption = None,
     top: Annotated[int | None, typer.Option(help="rows to write; one for each image if not given")] = None,
     noise: Annotated[str, typer.Option(help="noise to add first, to see how well it is found")] = "clean",
     seed: Annotated[int, typer.Option(help="of folds, networks and noise")] = 0,
@@ -56,9 +58,9 @@ def suspects_command(
     _check(out, top, folds, threads, overwrite)
     common.check_device(device)
     from sce_lib.data.at_hand import require_at_hand
-    from sce_lib.experiments.config import RunConfig
+    from sce_lib.experiments.config import RunConfig, Scale
 
-    changes = {"seed": seed, "n_train": None, "embedding": 0}
+    changes = {"seed": seed, "scale": Scale(epochs=epochs, width=width), "n_train": None, "embedding": 0}
     config = RunConfig.preset(name, method, noise, profile=profile, **changes)  # type: ignore[arg-type]
     require_at_hand(name, root)
     # Torch takes seconds: a slip is answered before.

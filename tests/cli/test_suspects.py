@@ -79,7 +79,7 @@ def test_of_a_zip_by_one_network(sce, tree, tmp_path):
     shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
     shutil.rmtree(folder)
     out = tmp_path / "found.csv"
-    code, _ = sce(tmp_path / "packed.zip", "--out", out, "--folds", 1)
+    code, _ = sce(tmp_path / "packed.zip", "--out", out, "--folds", 1, "--epochs", 2, "--width", 0.2)
     assert code == 0
     assert pd.read_csv(out)["path"].str.startswith(str(tmp_path / "packed.zip" / "train")).all()
 
