@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ def _detection(task: Task, logits: Tensor) -> DetectionRecord | None:
     if found.reason is not None:
         return None
     by_class = [found.by_class.get(label) for label in range(task.num_classes)]
-    fields = {}
+    fields: dict[str, Any] = {}
     for name in ("auroc", "average_precision", "precision"):
         of_all, *of_each = rounded(np.array([getattr(part, name, np.nan) for part in (found, *by_class)]))
         fields |= {name: of_all, f"classwise_{name}": of_each}
