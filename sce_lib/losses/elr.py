@@ -150,10 +150,7 @@ class ELR(nn.Module):
         if size and not torch.compiler.is_compiling():
             for place in (int(index.min()), int(index.max())):
                 if not 0 <= place < self.num_samples:
-                    raise IndexError(
-                        f"index {place} is none of the {self.num_samples} samples of num_samples: {told}, "
-                        f"counted from 0"
-                    )
+                    raise IndexError(f"index {place} is not from 0 to {self.num_samples - 1}: {told}")
         return index.to(self.targets.device, torch.int64)
 
     @torch.no_grad()

@@ -222,8 +222,8 @@ def test_any_integers_will_do_for_an_index(dtype):
         (INDEX > 3, TypeError, r"integers, got torch\.bool"),
         (INDEX[:5], ValueError, r"\(6,\), got \(5,\)"),
         (INDEX[:, None], ValueError, r"\(6,\), got \(6, 1\)"),
-        (torch.tensor([7, 0, 3, 10, 4, 1]), IndexError, "index 10 is none of the 10 samples"),
-        (torch.tensor([7, 0, 3, -1, 4, 1]), IndexError, "index -1 is none of the 10 samples"),
+        (torch.tensor([7, 0, 3, 10, 4, 1]), IndexError, "index 10 is not from 0 to 9"),
+        (torch.tensor([7, 0, 3, -1, 4, 1]), IndexError, "index -1 is not from 0 to 9"),
     ],
 )
 def test_a_wrong_index_is_refused_and_nothing_remembered(index, error, named):
