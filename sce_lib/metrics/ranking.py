@@ -162,7 +162,7 @@ def _offset(parts: Iterable[tuple[Tensor, Tensor]], zeros: Tensor) -> Tensor:
 
 def _as_given(indices: Tensor, scores: Tensor, predictions: Any, labels: Any) -> Suspects:
     """Return tensors where the predictions are one, else arrays; scores with the labels' index if any."""
-    if hasattr(labels, "iloc"):  # a pandas Series, without pandas
+    if hasattr(labels, "iloc") and labels.ndim == 1:  # a pandas Series, without pandas
         series = type(labels)(scores.cpu().numpy(), index=labels.index, name="score")
         return Suspects(indices if isinstance(predictions, Tensor) else indices.numpy(), series)
     if isinstance(predictions, Tensor):
