@@ -228,8 +228,8 @@ def noisy_risks(problem: FiniteProblem, table: Array) -> Array:
 def minimisers(values: Array, tolerance: float = 1e-12) -> Array:
     """Return the indices of the smallest risk and its ties.
 
-    `tolerance` is relative to the largest of the risks, so that their unit, |A|, does not matter; fractions
-    are compared exactly.
+    `tolerance` is relative to the largest of the risks, so that the size of A does not matter; fractions are
+    compared exactly.
 
     Examples
     --------
