@@ -22,6 +22,11 @@ def write_atomically(path: Path, content: bytes, flush: bool = True) -> None:
 
     Without `flush` it is so if the writer is killed, but not if the machine loses power.
 
+    Raises
+    ------
+    OSError
+        Where it cannot be written; the message names the file, or the folder whose disk is full.
+
     Examples
     --------
     >>> path = Path(tempfile.mkdtemp()) / "new" / "file"
@@ -39,6 +44,11 @@ def write_atomically(path: Path, content: bytes, flush: bool = True) -> None:
                 os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        if error.filename is None:  # writing to an open file, which is all that a full disk refuses
+            error.filename = str(path.parent)
+        raise
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -15,6 +15,7 @@ from sce_lib.cli.ledger import ledger_app
 from sce_lib.cli.noise import noise_app
 from sce_lib.cli.suspects import suspects_command
 from sce_lib.cli.sweep import sweep_command
+from sce_lib.experiments.config.parts import in_a_line
 
 app = typer.Typer(help="Symmetric cross entropy: train runs, look at the ledger.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
@@ -86,7 +87,10 @@ def run_command(
 
     sweep.require_images_at_hand(runs, ledger)
     for one in runs:
-        record = sweep.ensure(one, ledger, device, threads)
+        try:
+            record = sweep.ensure(one, ledger, device, threads)
+        except RuntimeError as error:
+            raise ValueError(f"{one.run_id}: {in_a_line(error)}") from error
         typer.echo(
             f"{one.run_id}: last {record.last_accuracy:.4f}, best {record.best_accuracy:.4f} "
             f"(epoch {record.best_epoch}), {record.provenance.seconds:.0f} s\n{ledger.path(one)}"

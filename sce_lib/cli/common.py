@@ -76,13 +76,18 @@ def stop(error: Exception) -> typer.Exit:
     if _memory_ended(error):
         first = (said.splitlines() or ["no more is to be had"])[0]
         said = f"out of memory ({first}): give a smaller --width or --n-train, or another --device"
-    typer.echo(f"sce: {said}", err=True)
+    typer.echo(f"sce: {printable(said)}", err=True)
     return typer.Exit(2)
 
 
 def _tell(message: Warning | str, *_: object, **__: object) -> None:
     """Show a warning as a line of the command, without the place in the code that it comes from."""
-    typer.echo(f"sce: {message}", err=True)
+    typer.echo(f"sce: {printable(str(message))}", err=True)
+
+
+def printable(text: str) -> str:
+    """Return a text with what is not to reach a terminal written out, as in names of files from others."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
 
 
 def said_plainly(command: Command) -> Command:

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from sce_lib.experiments.ledger import Ledger
 
-from sce_lib.cli.common import DeviceOption, LedgerOption, check_device, said_plainly
+from sce_lib.cli.common import DeviceOption, LedgerOption, check_device, printable, said_plainly
 
 ledger_app = typer.Typer(help="Look at the ledger of run records.", no_args_is_help=True)
 RunArgument = Annotated[str, typer.Argument(help="run id, dataset/run id, or how one of them begins")]
@@ -50,7 +50,8 @@ def ledger_ls(
     typer.echo("\n".join([header, *lines, legend]) if lines else _nothing(ledger, dataset))
     for name, reason in ledger.failures().items():
         if dataset in (None, name.partition("/")[0]):
-            typer.echo(f"failed: {name}: {reason}", err=True)
+            first = next(iter(reason.splitlines()), "")
+            typer.echo(printable(f"failed: {name}: {first}"), err=True)
 
 
 @ledger_app.command("show")
@@ -183,7 +184,7 @@ def ledger_import(
     ledger = Ledger(folder)
     outcome = import_records(sources, ledger)
     for path, reason in outcome.refused.items():
-        typer.echo(f"refused: {path}: {reason}", err=True)
+        typer.echo(printable(f"refused: {path}: {reason}"), err=True)
     typer.echo(
         f"{len(outcome.added)} added, {len(outcome.present)} there already, {len(outcome.refused)} refused; "
         f"the ledger is {ledger.root}"

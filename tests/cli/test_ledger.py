@@ -275,3 +275,37 @@ def test_import_from_what_is_not_there_or_empty_ends_with_2(sce, ledger, folders
     shutil.rmtree(other.root / ".locks", ignore_errors=True)
     assert "holds no record" in sce("import", other.root)[2]
     assert not ledger.root.exists()
+
+
+def test_names_from_others_reach_no_terminal(sce, ledger, make_record):
+    """Of files, of notes of failures: what would clear the screen is written out."""
+    note = ledger.put_failure(make_record(seed=3).config, RuntimeError("\x1b[2Jfirst\nsecond"))
+    ledger.put(make_record())
+    bad = ledger.root / "digits" / "\x1b[2J.json"
+    bad.write_text("{")
+    status, _, said = sce("ls")
+    assert status == 0
+    assert f"{note.stem}: RuntimeError: \\x1b[2Jfirst" in said
+    assert "\\x1b[2J.json is counted as missing" in said
+    assert "\x1b" not in said
+    assert "second" not in said
+
+
+@pytest.mark.parametrize("command", ["show", "verify"])
+def test_what_was_asked_for_is_repeated_to_200_characters(sce, ledger, make_record, command):
+    ledger.put(make_record())
+    status, _, said = sce(command, "x" * 100_000)
+    assert status == 2
+    assert len(said) < 1_000
+
+
+def test_a_newer_record_costs_a_line(sce, ledger, folders, make_record):
+    path, other = ledger.put(make_record()), ledger.put(make_record(seed=1))
+    path.write_text('{"format": 2}')
+    for command in (("ls",), ("import", other.parent, "--ledger", folders / "mine")):
+        _, _, said = sce(*command)
+        assert said.count("format 2") == 1
+    status, _, said = sce("export", folders / "runs.csv")
+    assert status == 0
+    assert set(said.splitlines()) == {said.splitlines()[0]}  # one reason, however often it is looked at
+    assert path.read_text() == '{"format": 2}'

@@ -1,16 +1,41 @@
 """The parts of a run's config: noise, method, network, optimisation, augmentation."""
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+
+from sce_lib import quoted
 
 Protocol = Literal["paper", "released"]
 Profile = Literal["smoke", "laptop", "full"]
 Section = Literal["5.1", "5.2", "5.3"]
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-NonNegative = Annotated[float, Field(ge=0.0)]
-Floor = Annotated[float, Field(lt=0.0)]
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Floor = Annotated[float, Field(lt=0.0, allow_inf_nan=False)]
+
+
+def _of_plain_letters(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        plain = "letters, digits, '.', '_' and '-' alone, beginning with a letter or digit"
+        raise ValueError(f"this name is to have {plain}, not {quoted(name)}")
+    return name
+
+
+# Of a data set, a network, a set of labels: it becomes part of the names of files.
+Word = Annotated[str, Field(max_length=100), AfterValidator(_of_plain_letters)]
+# What torch's generators take.
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 # What the paper does not write in capitals.
 _TITLES = {"bootstrap": "Bootstrap", "forward": "Forward", "backward": "Backward", "forward+sl": "Forward+SL"}
@@ -20,10 +45,24 @@ class Part(BaseModel):
     """Base of every part of a config: frozen, and no key goes unnoticed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    # Fields that were added after the first records: at their default they are not written.
+    later: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _as_before_they_were_added(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        kept: dict[str, Any] = serialize(self)
+        for name in self.later:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                kept.pop(name, None)
+        return kept
 
 
-def explain(error: Exception) -> str:
-    """Return an error's message; pydantic's as a line for each value that is wrong.
+# So many values that are wrong are told of.
+_TOLD = 5
+
+
+def explain(error: BaseException) -> str:
+    """Return an error's message, words for one that has none; pydantic's as a line for each wrong value.
 
     Examples
     --------
@@ -34,14 +73,32 @@ def explain(error: Exception) -> str:
     rate: Input should be less than or equal to 1, not 2
     """
     if not isinstance(error, ValidationError):
-        return str(error)
-    lines = []
-    for problem in error.errors(include_url=False):
-        place = ".".join(map(str, problem["loc"]))
+        untold = "no memory was left" if isinstance(error, MemoryError) else "it says no more"
+        return str(error) or untold
+    lines, problems = [], error.errors(include_url=False)
+    for problem in problems[:_TOLD]:
+        place = ".".join(map(_key, problem["loc"]))
         message = problem["msg"].removeprefix("Value error, ")
         own = problem["type"] in ("value_error", "json_invalid")  # these say themselves what was given
-        lines.append(f"{place}: {message}" + ("" if own else f", not {problem['input']!r}"))
+        lines.append(f"{place}: {message}" + ("" if own else f", not {quoted(problem['input'])}"))
+    if len(problems) > _TOLD:
+        lines.append(f"and {len(problems) - _TOLD} more like these")
     return "\n     ".join(line.removeprefix(": ") for line in lines)
+
+
+def in_a_line(error: BaseException) -> str:
+    """Return an error's kind and the first line of its message; torch's have lines of where it was, in C++.
+
+    Examples
+    --------
+    >>> in_a_line(MemoryError()), in_a_line(RuntimeError("too large" + chr(10) + "frame #0: ..."))
+    ('MemoryError: no memory was left', 'RuntimeError: too large')
+    """
+    return f"{type(error).__name__}: {explain(error).strip().splitlines()[0]}"
+
+
+def _key(part: str | int) -> str:
+    return str(part) if re.fullmatch(r"[\w.+-]{1,100}", str(part)) else quoted(part)
 
 
 def method_title(slug: str) -> str:
@@ -55,20 +112,28 @@ def method_title(slug: str) -> str:
     return _TITLES.get(slug, slug.upper())
 
 
+# Kinds of noise that depend on the image.
+BY_IMAGE = ("instance", "confidence")
+
+
 class Noise(Part):
     """How the training labels are corrupted.
 
     Parameters
     ----------
-    kind, rate : str, float
-        A rate of 0 is always written as ``"none"``, so that clean labels have one name; else the rate is the
-        portion of labels to flip, in [0, 1] (per source class for asymmetric noise).
+    kind, rate : {"none", "symmetric", "asymmetric", "instance", "confidence", "human"}, float
+        By a matrix; by the image's parts (`sce_lib.noise.part_dependent_law`), or where a logistic regression
+        on the clean images is unsure (`sce_lib.noise.confidence_law`); or as people gave them. A rate of 0 is
+        always written as ``"none"``, so that clean labels have one name; else the rate is the
+        portion of labels to flip, in [0, 1] (per source class for asymmetric noise). Forward's "true" matrix
+        is the noise's own, and where it depends on the image the mean law of each class.
     variant : {"paper", "released"}
         Whose flips: the paper's text or its released code.
     noise_seed : int, optional
         Seed of the flips; the run's own seed where it is not given.
     exact : bool
-        Whether each class gets its rounded count of flips, or independent draws.
+        Whether each class (or, of noise by the image, the whole set) gets its rounded count of flips, or
+        independent draws.
     label_set : str, optional
         Which human labels, for ``kind="human"``: ``"worse_label"``, say.
 
@@ -80,17 +145,17 @@ class Noise(Part):
     True
     """
 
-    kind: Literal["none", "symmetric", "asymmetric", "human"] = "none"
+    kind: Literal["none", "symmetric", "asymmetric", "instance", "confidence", "human"] = "none"
     rate: Rate = 0.0
     variant: Protocol = "paper"
-    noise_seed: int | None = Field(default=None, ge=0)
+    noise_seed: Seed | None = None
     exact: bool = True
-    label_set: str | None = None
+    label_set: Word | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _one_name_for_clean(cls, values: Any) -> Any:
-        kinds = ("none", "symmetric", "asymmetric")
+        kinds = ("none", "symmetric", "asymmetric", *BY_IMAGE)
         if not isinstance(values, dict) or values.get("kind", "none") not in kinds or values.get("rate"):
             return values
         idle = ("kind", "rate", "variant", "noise_seed", "exact")
@@ -104,6 +169,8 @@ class Noise(Part):
             raise ValueError("human noise needs a label_set, 'worse_label' for instance")
         if self.kind == "human" and self.rate:
             raise ValueError(f"human noise has the rate that people gave it; leave rate out, not {self.rate}")
+        if self.kind in BY_IMAGE and self.variant != "paper":
+            raise ValueError(f"noise of kind {self.kind!r} has no variant {self.variant!r}: leave it out")
         if self.kind != "human" and self.label_set is not None:
             raise ValueError(f"label_set {self.label_set!r} belongs to human noise, not to {self.kind}")
         return self
@@ -118,7 +185,9 @@ class Noise(Part):
     def title(self) -> str:
         """The noise in words, ``40 % symmetric noise`` or ``clean labels``."""
         titles = {"none": "clean labels", "human": f"human labels ({self.label_set})"}
-        return titles.get(self.kind, f"{100 * self.rate:g} % {self.kind} noise")
+        kinds = {"instance": "instance-dependent noise", "confidence": "noise by confidence"}
+        kind = kinds.get(self.kind, f"{self.kind} noise")
+        return titles.get(self.kind, f"{100 * self.rate:g} % {kind}")
 
 
 class NamedMethod(Part):
@@ -330,8 +399,8 @@ Method = Annotated[
 class Model(Part):
     """Which network: a name known to `sce_lib.models`, and its width (1 is the paper's)."""
 
-    name: str
-    width: Positive = 1.0
+    name: Word
+    width: Annotated[float, Field(ge=0.01, le=64.0)] = 1.0
     pretrained: bool = False
 
 
@@ -352,7 +421,12 @@ class Optimisation(Part):
         Epochs, counted from 0, at which the learning rate falls to a tenth, or (released code) one later.
     epochs, batch_size : int
         Length of training and size of a mini-batch.
+    last_batch : {"keep", "drop"}
+        Whether the samples that do not fill a mini-batch are trained on, or wait for the next epoch's order
+        so that all batches have one shape. One on its own always waits: BatchNorm has no variance of it.
     """
+
+    later: ClassVar[tuple[str, ...]] = ("last_batch",)
 
     lr: Positive
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
@@ -362,8 +436,9 @@ class Optimisation(Part):
     lr_decay: NonNegative = 0.0
     milestones: tuple[int, ...] = ()
     milestones_late: bool = False
-    epochs: Annotated[int, Field(ge=1)]
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=2)] = 128
+    last_batch: Literal["keep", "drop"] = "keep"
 
     @model_validator(mode="after")
     def _milestones_ascend(self) -> "Optimisation":

@@ -25,7 +25,9 @@ def _row(record: RunRecord | Summary) -> Iterator[tuple[str, Any]]:
     config = record.config.model_dump(mode="json")
     config["optimisation"]["milestones"] = " ".join(map(str, config["optimisation"]["milestones"]))
     kept = record.provenance.model_dump(mode="json", exclude={"requested_noise", "realised_noise"})
-    yield from _flat(config | {"provenance": kept})
+    parts = {name: value for name, value in config.items() if isinstance(value, dict)}
+    yield from ((name, value) for name, value in config.items() if name not in parts)
+    yield from _flat(parts | {"provenance": kept})
 
 
 def _flat(values: dict[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:

@@ -143,9 +143,9 @@ class Provenance(_Kept):
     `noise_rate` is None where the true labels of the training images are not known (Clothing1M): nothing
     can be said of what was realised, and `requested_noise` is then the matrix estimated from other images
     that have both labels, None in the row of a class without any.
-    `replicates` is how many seeds were trained together, None for a run of its own; no version since 0.2 makes
-    such records. `platform` names the processor, and `code` is the digest of the code that trains: records from
-    before these were kept have the operating system alone, and None.
+    `replicates` is how many seeds were trained together, as earlier versions could; None for a run alone.
+    `platform` names the processor, and `code` is the digest of the code that trains: records from before
+    these were kept have the operating system alone, and None.
     """
 
     source: Name

@@ -228,7 +228,8 @@ class Ledger:
 
     def put_failure(self, config: RunConfig, error: BaseException) -> Path:
         """Keep why a run failed, apart from the records: a failed run never counts as done."""
-        content = {"config": config.model_dump(mode="json"), "error": f"{type(error).__name__}: {error}"}
+        said = f"{type(error).__name__}: {explain(error)}"
+        content = {"config": config.model_dump(mode="json"), "error": said}
         path = self._failure_path(config)
         write_atomically(path, json.dumps(content, indent=1).encode())
         return path

@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from sce_lib.experiments.config import RunConfig
+from sce_lib.experiments.config.parts import in_a_line
 from sce_lib.experiments.sweep.engine import Status
 from sce_lib.experiments.sweep.planning import Plan, readable_time
 from sce_lib.experiments.training import Progress as RunProgress
@@ -75,7 +76,7 @@ class Display:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _say(self, what: str, config: RunConfig, error: BaseException) -> None:
-        self._print(f"{what}: {config.dataset}/{config.run_id}: {type(error).__name__}: {error}")
+        self._print(f"{what}: {config.dataset}/{config.run_id}: {in_a_line(error)}")
 
     def __call__(self, status: Status) -> None:
         """Show where the sweep stands."""

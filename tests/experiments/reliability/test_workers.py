@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 import psutil
@@ -90,6 +90,25 @@ def test_a_loss_of_nan_is_not_tried_again(ledger):
     assert watch.status.retried == []
     assert ledger.failures().keys() == {f"digits/{diverging.run_id}"}
     assert [record.config for record in ledger] == [fine]
+
+
+class Gone(ThreadPoolExecutor):
+    """What a cluster is whose scheduler has died: it lets go of all work."""
+
+    def submit(self, *_, **__):
+        future = Future()
+        future.cancel()
+        future.set_running_or_notify_cancel()
+        return future
+
+
+def test_a_scheduler_that_died_is_said_to_be_the_reason(ledger):
+    with Gone(1) as executor:
+        (error,) = sweep.run([digits()], ledger, executor, device="cpu").values()
+    assert isinstance(error, ConnectionError)
+    assert "the scheduler, or the connection to it, was lost" in str(error)
+    (reason,) = ledger.failures().values()
+    assert "scheduler" in reason
 
 
 class Elsewhere(ThreadPoolExecutor):
