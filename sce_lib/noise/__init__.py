@@ -15,8 +15,17 @@ more. What is not so is refused: a `ValueError` says where and why.
 from sce_lib.noise.cifar10n import CIFAR10N, cifar10n_agreement, cifar10n_counts
 from sce_lib.noise.classes import Classes
 from sce_lib.noise.counts import count_labels, realised_matrix, transition_from_counts
-from sce_lib.noise.exchange import export, load_export, read_labels
+from sce_lib.noise.estimate import estimate_transition
+from sce_lib.noise.exchange import export, load_export, read_array, read_labels
 from sce_lib.noise.human import load_human_labels
+from sce_lib.noise.instance import (
+    confidence_law,
+    confidence_noise,
+    corrupt_by_law,
+    instance_noise,
+    part_dependent_law,
+    reference_probabilities,
+)
 from sce_lib.noise.labels import NoisyLabels, corrupt
 from sce_lib.noise.matrices import (
     CIFAR100_SUPERCLASSES,
@@ -36,16 +45,10 @@ from sce_lib.noise.report import (
     total_variation,
 )
 
-__all__ = [
-    "CIFAR10N",
-    "CIFAR100_SUPERCLASSES",
-    "Agreement",
-    "Classes",
-    "NoiseReport",
-    "NoisyLabels",
-    "Pattern",
-]
-__all__ += ["agreement", "asymmetric_matrix", "check_matrix", "cifar10n_agreement", "cifar10n_counts"]
-__all__ += ["corrupt", "count_labels", "export", "load_export", "load_human_labels", "pair_matrix", "pattern"]
-__all__ += ["read_labels", "realised_matrix", "report", "swap_matrix", "symmetric_matrix", "total_variation"]
-__all__ += ["transition_from_counts"]
+__all__ = ["CIFAR10N", "CIFAR100_SUPERCLASSES", "Agreement", "Classes", "NoiseReport", "NoisyLabels"]
+__all__ += ["Pattern", "agreement", "asymmetric_matrix", "check_matrix", "cifar10n_agreement"]
+__all__ += ["cifar10n_counts", "confidence_law", "confidence_noise", "corrupt", "corrupt_by_law"]
+__all__ += ["count_labels", "estimate_transition", "export", "instance_noise", "load_export"]
+__all__ += ["load_human_labels", "pair_matrix", "part_dependent_law", "pattern", "read_array"]
+__all__ += ["read_labels", "realised_matrix", "reference_probabilities", "report", "swap_matrix"]
+__all__ += ["symmetric_matrix", "total_variation", "transition_from_counts"]

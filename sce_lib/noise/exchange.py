@@ -210,13 +210,54 @@ def read_labels(path: str | Path, column: str | None = None) -> NDArray[Any]:
         raise ValueError(f"{path}: {_without(error, path)}") from error
 
 
-def _chosen(columns: list[str], column: str | None) -> str:
-    for name in [column] if column is not None else _USUAL:
+def read_array(path: str | Path, name: str | None = None) -> NDArray[Any]:
+    r"""Return the numbers of a file: a matrix, or features.
+
+    Parameters
+    ----------
+    path : path
+        ``.csv`` or ``.txt``, rows of numbers without a header; ``.npy`` or ``.npz``; of 2 GiB at most.
+    name : str, optional
+        Which array of an ``.npz``, where there are several.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such file or array, it is damaged or too large, or holds other than numbers.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "matrix.csv"
+    >>> _ = path.write_text("0.9,0.1\n0,1\n")
+    >>> read_array(path).tolist()
+    [[0.9, 0.1], [0.0, 1.0]]
+    """
+    path = _existing(path, (".csv", ".npz", ".npy", ".txt"))
+    try:
+        if path.suffix in (".csv", ".txt"):
+            return np.loadtxt(
+                _text(path).splitlines(), delimiter="," if path.suffix == ".csv" else None, ndmin=2
+            )
+        if path.suffix == ".npy":
+            array = _read_npy(path.open("rb"), path.stat().st_size)
+        else:
+            arrays = _read_npz(path)
+            array = arrays[_chosen(list(arrays), name, ())]
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"it holds {array.dtype}, not numbers")
+        return array
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {_without(error, path)}") from error
+
+
+def _chosen(columns: list[str], column: str | None, usual: Sequence[str] = _USUAL) -> str:
+    for name in [column] if column is not None else usual:
         if name in columns:
             return name
     if column is None and len(columns) == 1:
         return columns[0]
-    wanted = "say which holds the labels" if column is None else f"there is no {column!r}"
+    wanted = "say which is meant" if column is None else f"there is no {column!r}"
     raise ValueError(f"{wanted}; there are {', '.join(columns)}")
 
 

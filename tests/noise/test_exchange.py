@@ -114,7 +114,7 @@ def test_label_files_of_users(tmp_path):
     np.savez(tmp_path / "g.npz", label=np.array(["a", "b"]), x=np.zeros(3))
     assert read_labels(str(tmp_path / "g.npz")).tolist() == ["a", "b"]
     for path, column, message in (
-        (file("h.csv", "file,species\na,1\n"), None, "say which holds the labels; there are file, species"),
+        (file("h.csv", "file,species\na,1\n"), None, "say which is meant; there are file, species"),
         (file("i.csv", "file,species\na,1\n"), "kind", "there is no 'kind'; there are file, species"),
         (file("j.csv", "file,label\na\n"), None, r"row 1 \(the header is row 0\) has 1 fields, not 2"),
         (file("k.csv", 'label\n a\n""\n'), None, r"label 1 \(from 0\) is missing"),
