@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Field
 
 from sce_lib.experiments.config import parts
-from sce_lib.experiments.config.parts import Noise, Part, Profile, Protocol, Section
+from sce_lib.experiments.config.parts import BY_IMAGE, Noise, Part, Profile, Protocol, Section
 
 # --- What the paper leaves unsaid; both protocols share it. -----------------------------------------
 FILLED_IN: dict[str, Any] = {
@@ -140,14 +140,15 @@ def resolve_noise(noise: "str | tuple[str, float] | Noise", protocol: Protocol =
     True
     >>> resolve_noise("human-worse_label").label_set
     'worse_label'
-    >>> resolve_noise("symmetric")
+    >>> resolve_noise("symmetric")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    ValueError: noise 'symmetric' is not known: give none, symmetric-RATE, asymmetric-RATE or human-LABELS
+    ValueError: noise 'symmetric' is not known: give none, KIND-RATE (symmetric, asymmetric, instance, ...
     """
     if isinstance(noise, Noise):
         return noise
-    unknown = f"noise {noise!r} is not known: give none, symmetric-RATE, asymmetric-RATE or human-LABELS"
+    kinds = ("symmetric", "asymmetric", *BY_IMAGE)
+    unknown = f"noise {quoted(noise)} is not known: give none, KIND-RATE ({', '.join(kinds)}) or human-LABELS"
     if not isinstance(noise, str) and not (isinstance(noise, tuple | list) and len(noise) == 2):
         raise ValueError(unknown)
     kind, _, detail = noise.partition("-") if isinstance(noise, str) else (noise[0], "", str(noise[1]))
@@ -159,9 +160,11 @@ def resolve_noise(noise: "str | tuple[str, float] | Noise", protocol: Protocol =
         rate = float(detail)
     except ValueError:
         raise ValueError(unknown) from None
-    if kind not in ("symmetric", "asymmetric"):
+    if kind not in kinds:
         raise ValueError(unknown)
-    released = {"variant": "released", "noise_seed": RELEASED_NOISE_SEED} if protocol == "released" else {}
+    released: dict[str, Any] = {"noise_seed": RELEASED_NOISE_SEED} if protocol == "released" else {}
+    if protocol == "released" and kind not in BY_IMAGE:
+        released["variant"] = "released"
     return Noise.model_validate({"kind": kind, "rate": rate} | released)
 
 

@@ -17,6 +17,7 @@ from sce_lib.data.sampling import stratified_subset
 from sce_lib.data.statistics import training_statistics
 from sce_lib.experiments.config import RunConfig
 from sce_lib.files import data_root
+from sce_lib.noise.counts import frequencies
 
 # Test images looked at each epoch where all of them would cost more than a fifth of the epoch. A forward
 # pass is about a third of a training step, so that is so where they exceed 0.6 of the training images.
@@ -122,8 +123,8 @@ class Task:
         return normalise(images, self.mean, self.std)
 
 
-def _noisy_labels(config: RunConfig, labels: Tensor, subset: Tensor, k: int, root: Path) -> noise.NoisyLabels:
-    asked = config.noise
+def _noisy_labels(config: RunConfig, data: ImageData, subset: Tensor, root: Path) -> noise.NoisyLabels:
+    asked, labels, k = config.noise, data.train_labels[subset], len(data.classes)
     if asked.kind == "human":
         name = {"cifar10": "CIFAR-10_human.pt", "cifar100": "CIFAR-100_human.pt"}.get(config.dataset)
         if name is None:
@@ -132,6 +133,12 @@ def _noisy_labels(config: RunConfig, labels: Tensor, subset: Tensor, k: int, roo
             )
         assert asked.label_set is not None  # the config's own check
         return noise.load_human_labels(root / name, asked.label_set, index=subset, clean=labels)
+    if asked.kind in ("instance", "confidence"):
+        images, how = data.train_images[subset], (asked.rate, config.noise_seed, asked.exact)
+        if asked.kind == "instance":
+            return noise.instance_noise(images, labels, *how, classes=range(k))
+        reference = noise.reference_probabilities(images, labels, classes=range(k))
+        return noise.confidence_noise(reference, labels, *how, classes=range(k))
     if asked.kind == "asymmetric":
         matrix = noise.asymmetric_matrix(config.dataset, asked.rate, asked.variant, config.noise_seed)
     else:
@@ -141,7 +148,7 @@ def _noisy_labels(config: RunConfig, labels: Tensor, subset: Tensor, k: int, roo
         raise ValueError(
             f"{asked.slug} noise of {config.dataset} is of {len(matrix)} classes, the data have {k}"
         )
-    return noise.corrupt(labels, matrix, seed=config.noise_seed, exact=asked.exact)
+    return noise.corrupt(labels, matrix, config.noise_seed, asked.exact, classes=range(k))
 
 
 def _labels_as_given(config: RunConfig, data: LazyImageData, labels: Tensor) -> noise.NoisyLabels:
@@ -151,7 +158,7 @@ def _labels_as_given(config: RunConfig, data: LazyImageData, labels: Tensor) -> 
             f"{config.noise.slug} noise was asked for, but the labels of {config.dataset} are noisy as they "
             "come; give noise 'none'"
         )
-    estimated = noise.transition_from_counts(data.noise_counts.numpy())
+    estimated = frequencies(data.noise_counts.numpy())
     unseen = [name for name, row in zip(data.classes, estimated, strict=True) if np.isnan(row).any()]
     corrects = config.method.name == "backward" or getattr(config.method, "matrix", "identity") == "true"
     if corrects and unseen:
@@ -236,7 +243,7 @@ def choose_and_corrupt(
     clean = train_labels[subset]
     if isinstance(data, LazyImageData):
         return subset, clean, _labels_as_given(config, data, clean)
-    return subset, clean, _noisy_labels(config, clean, subset, len(data.classes), root or data_root())
+    return subset, clean, _noisy_labels(config, data, subset, root or data_root())
 
 
 def prepare(
