@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
+from sce_lib import quoted
 from sce_lib.experiments.config import parts
 from sce_lib.experiments.config.parts import BY_IMAGE, Noise, Part, Profile, Protocol, Section
 
