@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sce_lib import quoted
 from sce_lib.data.errors import DatasetError
 
 __all__ = ["KNOWN_DATASETS", "OFFICIAL", "Official", "check_name", "not_found"]
@@ -52,7 +53,7 @@ OFFICIAL: dict[str, Official] = {
 KNOWN_DATASETS: tuple[str, ...] = ("digits", *OFFICIAL)
 # Those, and the one that is read from disk image by image.
 _NAMES = (*KNOWN_DATASETS, "clothing1m")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def check_name(name: str) -> str:
@@ -69,12 +70,12 @@ def check_name(name: str) -> str:
     'cifar10'
     """
     if not isinstance(name, str):
-        raise TypeError(f"a data set's name is a str, got {name!r}.")
+        raise TypeError(f"a data set's name is a str, got {quoted(name)}.")
     if not _NAME.fullmatch(name):
         raise DatasetError(
-            f"data set name {name!r} must be letters, digits, '.', '_' and '-', beginning with a letter or "
-            f"digit.{_guess(name, _NAMES)} Known are {', '.join(_NAMES)}. A folder is given as root (or "
-            "SCE_DATA), not in the name."
+            f"data set name {quoted(name)} must be letters, digits, '.', '_' and '-', beginning with a "
+            f"letter or digit, 100 at most.{_guess(name, _NAMES)} Known are {', '.join(_NAMES)}. A folder is "
+            "given as root (or SCE_DATA), not in the name."
         )
     return name
 

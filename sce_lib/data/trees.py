@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
+from sce_lib import quoted
 from sce_lib.data.errors import DatasetError
+from sce_lib.files import check_name
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 SPLITS = ("train", "test")
@@ -153,7 +155,7 @@ def sort_out(names: Iterable[str], name: str) -> tuple[list[Member], dict[str, s
     for full in names:
         parts = full.removesuffix("/").split("/")
         if ".." in parts or full.startswith("/") or "\\" in full:
-            problems.append(f"member {full!r} points outside of the tree; make the zip anew.")
+            problems.append(f"member {quoted(full)} points outside of the tree; make the zip anew.")
             continue
         parts = parts[1:] if parts[0] == name else parts
         if not parts or parts[0] not in SPLITS or any(p.startswith(".") or p == "__MACOSX" for p in parts):
@@ -165,7 +167,7 @@ def sort_out(names: Iterable[str], name: str) -> tuple[list[Member], dict[str, s
             continue
         if len(parts) != 3 or full in seen:
             reason = "occurs twice" if full in seen else "is not at {train,test}/<class>/<file>"
-            problems.append(f"image {full!r} {reason}.")
+            problems.append(f"image {quoted(full)} {reason}.")
             continue
         seen.add(full)
         members.append(Member(full, parts[0], parts[1], path.stem))
@@ -176,6 +178,11 @@ def class_problems(members: list[Member], folders: dict[str, set[str]], tree: Pa
     """Return a sentence for each split or class without images, and for classes of one split alone."""
     found = {split: {m.folder for m in members if m.split == split} for split in SPLITS}
     problems = []
+    for folder in sorted(folders["train"] | folders["test"]):
+        try:
+            check_name(folder)
+        except ValueError as error:
+            problems.append(f"a class folder is called {quoted(folder)}, but {error}.")
     for split in SPLITS:
         if not folders[split]:
             problems.append(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from sce_lib import quoted
 from sce_lib.experiments.config import RunConfig, Scale
 from sce_lib.experiments.config.factors import FACTORS, Changes, change, changed
 from sce_lib.experiments.config.parts import SL, Part, Profile, Protocol, Section
@@ -185,7 +186,7 @@ def grid(
     280
     """
     if name not in GRIDS:
-        raise ValueError(f"grid {name!r} is not known; known are {', '.join(GRIDS)}")
+        raise ValueError(f"grid {quoted(name)} is not known; known are {', '.join(GRIDS)}")
     if seeds < 1:
         raise ValueError(f"seeds is how many runs each cell gets, at least 1, not {seeds}")
     if dataset == "auto":

@@ -258,6 +258,23 @@ def test_members_that_point_outside_are_refused_and_nothing_is_unpacked(make, me
     assert {p for p in tmp_path.rglob("*") if p.suffix == ".png"} == before
 
 
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[2J", "\u202eknab", "x" * 201])
+def test_a_class_folder_whose_name_could_do_harm_is_refused(make, name):
+    files, _ = make.images(classes=("ant", name))
+    make.zip("mine", files)
+    with pytest.raises(DatasetError, match="a class folder is called") as caught:
+        load()
+    assert "\n" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_names_of_classes_are_free_otherwise(make):
+    names = ("Änten #2", "a | b", "$x$ `y`", "<b>")
+    files, _ = make.images(classes=names)
+    make.folder("mine", files)
+    assert set(load().classes) == set(names)
+
+
 def test_a_member_that_occurs_twice_is_refused(make):
     files, _ = make.images()
     make.zip("mine", files)

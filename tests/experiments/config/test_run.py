@@ -1,6 +1,7 @@
 """Configs are what the paper and its code state, survive JSON, and refuse what cannot be."""
 
 import itertools
+import math
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sce_lib.experiments.config import METHODS, Noise, Optimisation, RunConfig
+from sce_lib.experiments.config.parts import explain
 from sce_lib.experiments.config.presets import RELEASED_A
 
 TABLE1_METHODS = ("ce", "lsr", "bootstrap", "forward", "d2l", "gce", "sl")
@@ -195,3 +197,44 @@ def test_noise_that_is_none_keeps_nothing_of_what_it_was_and_lets_nothing_throug
         Noise(label_set="worse_label")
     with pytest.raises(ValidationError, match="worse_label"):
         Noise(kind="symmetric", rate=0.4, label_set="worse_label")
+
+
+@pytest.mark.parametrize("label_set", ["../../x", "a/b", "", "a\nb", "a b", "x" * 101])
+def test_labels_that_people_gave_have_a_name_that_leads_nowhere(label_set):
+    with pytest.raises(ValidationError, match="label_set"):
+        Noise(kind="human", label_set=label_set)
+    if label_set:
+        with pytest.raises(ValueError, match=r"letters, digits|100 characters"):
+            RunConfig.preset("cifar10", "ce", f"human-{label_set}")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"model": {"name": "cnn4", "width": 0.009}},
+        {"model": {"name": "cnn4", "width": 65.0}},
+        {"model": {"name": "../x"}},
+        {"optimisation": {"lr": math.inf, "epochs": 1}},
+        {"optimisation": {"lr": 0.1, "epochs": 100_001}},
+        {"optimisation": {"lr": 0.1, "epochs": 1, "weight_decay": math.inf}},
+        {"augmentation": {"shift": math.inf}},
+        {"method": {"name": "sl", "alpha": math.inf, "beta": 1.0, "A": -4.0}},
+        {"method": {"name": "sl", "alpha": 1.0, "beta": 1.0, "A": -math.inf}},
+        {"seed": 2**63},
+    ],
+)
+def test_values_that_no_run_has_are_refused(changed):
+    fields = RunConfig.preset("digits", "ce", profile="smoke").model_dump()
+    with pytest.raises(ValidationError):
+        RunConfig.model_validate(fields | changed)
+
+
+def test_what_was_given_is_repeated_to_200_characters_and_few_faults_are_told():
+    fields = RunConfig.preset("digits", "ce", profile="smoke").model_dump()
+    for wrong in ({"seed": "x" * 10_000}, {f"\x1b[2J{n}": 1 for n in range(1000)}):
+        with pytest.raises(ValidationError) as caught:
+            RunConfig.model_validate(fields | wrong)
+        said = explain(caught.value)
+        assert len(said) < 1_000
+        assert "\x1b" not in said
+    assert said.endswith("and 995 more like these")
