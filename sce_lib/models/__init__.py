@@ -40,7 +40,9 @@ def build_model(
     num_classes, in_channels, image_size, width
         See `cnn4`.
     **options
-        ``generator``, and ``pretrained`` for resnet50.
+        ``generator``, and ``pretrained`` for resnet50. Without a generator the initial weights are drawn from
+        torch's global random state, as those of torch's own layers are: ``torch.manual_seed`` decides them, and
+        the state is another afterwards. With one it is left alone.
 
     Examples
     --------

@@ -85,7 +85,8 @@ def cnn4(
     width : float
         Factor on every channel count and on the hidden dense layer; above 0. Others are a `ValueError`.
     generator : torch.Generator, optional
-        Source of the initial weights; torch's current random state without one.
+        Source of the initial weights; without one they are drawn from torch's global random state, which
+        moves on as it does for torch's own layers.
 
     Examples
     --------

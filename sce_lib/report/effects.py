@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.config.factors import FACTORS, is_changed
@@ -111,6 +110,8 @@ def interval(points: Sequence[float], pooled: Pooled | None) -> tuple[float, flo
         error, degrees = np.sqrt(2) * pooled.deviation, pooled.degrees
     else:
         return float("nan"), float("nan")
+    from scipy import stats  # most of a second, which who imports this need not wait for
+
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees) * error)
     return float(values.mean()) - half, float(values.mean()) + half
 

@@ -8,8 +8,8 @@ from itertools import chain, product
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from sce_lib.experiments.config import RunConfig, Scale
 from sce_lib.experiments.config.parts import method_title
 from sce_lib.experiments.grids import TABLE1_METHODS, TABLE1_NOISE
 from sce_lib.experiments.ledger import RunRecord, require_same_images, select
@@ -21,6 +21,7 @@ from sce_lib.report.numbers import signed, spread, with_range
 from sce_lib.report.tables import gains
 
 _OURS = ["seeds", *(f"{which}{end}" for which in ("last", "best") for end in ("", "_low", "_high"))]
+_OWN_SCALE = Scale()
 _VIEWS = {"last": "ours, last epoch", "best": "ours, best epoch"}
 
 
@@ -29,6 +30,7 @@ def cells(
     dataset: str,
     methods: Sequence[str] = TABLE1_METHODS,
     noises: Sequence[str] = TABLE1_NOISE,
+    scale: Scale = _OWN_SCALE,
 ) -> pd.DataFrame:
     """Return a row a cell of Table 1, run or not: the paper's number, and ours where there are runs.
 
@@ -44,6 +46,8 @@ def cells(
         Whose part of the table.
     methods, noises : sequence of str
         Its columns and its groups of rows, those of Table 1 unless given; `noises` in Table 1's order.
+    scale : Scale
+        What the presets were made with, where it is not their profile's own.
 
     Raises
     ------
@@ -62,7 +66,7 @@ def cells(
     table = pd.DataFrame(index=pd.MultiIndex.from_product([noises, methods], names=["noise", "method"]))
     table[_OURS] = np.nan
     if not board.empty:
-        _require_one_table(board, dataset)
+        _require_one_table(board, dataset, scale)
         table[_OURS] = board.set_index(["noise", "method"])[_OURS].reindex(table.index)
     table["seeds"] = table["seeds"].fillna(0).astype(int)
     reported = [published.reported(dataset, method, noise) for noise, method in table.index]
@@ -70,11 +74,13 @@ def cells(
     return table.assign(difference=table["last"] - table["paper"])
 
 
-def _require_one_table(board: pd.DataFrame, dataset: str) -> None:
+def _require_one_table(board: pd.DataFrame, dataset: str, scale: Scale) -> None:
     """Raise unless the rows of a leaderboard are cells of one table, each once."""
     if others := sorted(set(board["dataset"]) - {dataset}):
         raise ValueError(f"these are to be cells of {dataset}, but some are of {', '.join(others)}")
-    if changed := sorted(set(board["changes"]) - {""}):
+    cells = board[["dataset", "method", "noise", "protocol", "profile", "section"]].itertuples(index=False)
+    own = [RunConfig.preset(*cell, scale=scale).changes if scale.options else "" for cell in cells]
+    if changed := sorted(set(board["changes"][board["changes"] != own])):
         raise ValueError(f"Table 1 is of presets, but some runs have changes: {'; '.join(changed)}")
     twice = board[board.duplicated(["noise", "method"])]
     if not twice.empty:
@@ -153,6 +159,8 @@ def agreement(cells: pd.DataFrame, methods: Sequence[str] = TABLE1_METHODS) -> p
     `spearman` and `kendall`: 1 for the same order, −1 for the reverse, about 0 for unrelated ones.
     `p`: how often random orders would be as far from 0, by Kendall's test.
     """
+    from scipy import stats  # most of a second, which who imports this need not wait for
+
     rows = {}
     for noise in TABLE1_NOISE:
         both = cells.loc[noise].reindex(list(methods))[["last", "paper"]]

@@ -2,17 +2,19 @@
 
 import time
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.text import Text
-
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.config.parts import in_a_line
+from sce_lib.experiments.randomness import random_state_kept
 from sce_lib.experiments.sweep.engine import Status
 from sce_lib.experiments.sweep.planning import Plan, readable_time
 from sce_lib.experiments.training import Progress as RunProgress
 from sce_lib.experiments.training import progress_of
+
+with random_state_kept():  # rich draws from it
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.text import Text
 
 # Seconds between two lines where there is no terminal to draw on.
 LINE_EVERY = 60.0

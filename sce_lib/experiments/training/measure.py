@@ -1,6 +1,5 @@
 """What is measured of a network: looks at the training set, an embedding, what D2L watches."""
 
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from sce_lib import metrics
 from sce_lib.data import stratified_subset
 from sce_lib.experiments.ledger import DetectionRecord, Embedding, GroupRecord, StageRecord
+from sce_lib.experiments.randomness import random_state_kept
 from sce_lib.experiments.training.criterion import of_samples
 from sce_lib.experiments.training.task import Images, Task
 
@@ -120,10 +120,8 @@ def embed(model: nn.Module, task: Task) -> Embedding | None:
     features = outputs(model, task, task.test_images[chosen], features=True).cpu().numpy()
     if (features == features[0]).all():  # t-SNE would end the whole process
         return None
-    state = random.getstate()  # something that this import imports draws from it
-    from sklearn.manifold import TSNE  # a second, which a run without an embedding does not wait for
-
-    random.setstate(state)
+    with random_state_kept():  # something that this import imports draws from it
+        from sklearn.manifold import TSNE  # a second, which a run without an embedding does not wait for
     perplexity = min(TSNE_PERPLEXITY, (wanted - 1) / 3)
     points = TSNE(perplexity=perplexity, init="pca", random_state=0, n_jobs=1).fit_transform(features)
     x, y = rounded(points.T, 2)

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from sce_lib.experiments.config.naming import value_in_words
 from sce_lib.experiments.ledger import RunRecord
@@ -110,6 +109,8 @@ def decide(values: Sequence[float], comparison: str, threshold: float, direction
 def _interval(known: np.ndarray) -> tuple[float, float]:
     if known.size < 2:
         return float("nan"), float("nan")
+    from scipy import stats  # most of a second, which who imports this need not wait for
+
     half = stats.t.ppf((1 + CONFIDENCE) / 2, known.size - 1) * known.std(ddof=1) / np.sqrt(known.size)
     return float(known.mean() - half), float(known.mean() + half)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from sce_lib.experiments.ledger import RunRecord, require_same_images
@@ -14,8 +14,10 @@ WIDTH = 8.0  # inches: the text column of the book
 PANEL_HEIGHT = 3.2
 DPI = 144  # sharp on a screen of twice the usual resolution
 
-# Okabe and Ito's colours, as seaborn has them; below by meaning rather than by order.
-PALETTE = sns.color_palette("colorblind")
+# Colours that the colour-blind can tell apart: seaborn's "colorblind", whose import would take as long as a
+# chapter's first figure. Below they are named by meaning rather than by order.
+_HEX = "0173b2 de8f05 029e73 d55e00 cc78bc ca9161 fbafe4 949494 ece133 56b4e9"
+PALETTE: list[Any] = [to_rgb(f"#{value}") for value in _HEX.split()]
 OVERALL = "black"
 METHOD_COLORS = {name: PALETTE[place] for place, name in enumerate(("ce", "gce", "lsr", "sl", "rce"))}
 STAGE_COLORS = [PALETTE[place] for place in (0, 1, 2, 7)]
