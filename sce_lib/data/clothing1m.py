@@ -10,6 +10,8 @@ The official layout, as its authors hand it out::
 A key is an image's path from ``<root>``. The seven text files may also lie in ``<root>/annotations``.
 """
 
+import contextlib
+import copy
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -63,6 +65,9 @@ class LazyImages(Dataset[tuple[Tensor, int]]):
         missing or broken names image and line.
     resize, crop : int
         Sides in pixels.
+    draft : bool
+        Whether a JPEG is decoded at the smallest of its own scales (1, ½, ¼, ⅛) that is not below `resize`:
+        faster, with pixels a little different. See Pillow's `Image.draft`.
     """
 
     def __init__(
@@ -74,12 +79,13 @@ class LazyImages(Dataset[tuple[Tensor, int]]):
         lines: Iterable[int],
         resize: int = RESIZE,
         crop: int = CROP,
+        draft: bool = False,
     ) -> None:
         self.root, self.listed_in, self.labels = root, listed_in, labels
         # Arrays, not lists: workers forked from this process would copy a million strings one by one.
         self._keys = np.array([key.encode() for key in keys], dtype=np.bytes_)
         self._lines = np.array(list(lines), dtype=np.int64)
-        self.resize, self.crop = resize, crop
+        self.resize, self.crop, self.draft = resize, crop, draft
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -97,6 +103,8 @@ class LazyImages(Dataset[tuple[Tensor, int]]):
             raise IndexError(f"index {index} is out of range, there are {len(self)} images.")
         try:
             with Image.open(self.root / self.key(index)) as image:
+                if self.draft:
+                    image.draft("RGB", (self.resize, self.resize))
                 small = image.convert("RGB").resize((self.resize, self.resize), Image.Resampling.BILINEAR)
         except FileNotFoundError as error:
             raise DatasetError(f"{self.where(index)} is missing.") from error
@@ -107,6 +115,49 @@ class LazyImages(Dataset[tuple[Tensor, int]]):
         return torch.from_numpy(np.array(small.crop((start, start, end, end)))), int(self.labels[index])
 
 
+class _Order:
+    """The batches of one pass over images, for a loader that lives longer: `indices` is set before each."""
+
+    def __init__(self) -> None:
+        self.indices: Iterable[list[int]] = []
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.indices)
+
+
+class _Loader:
+    """Reads batches of images, by processes that stay from one pass to the next until they are stopped."""
+
+    def __init__(self, images: LazyImages, device: torch.device, workers: int) -> None:
+        self._order = _Order()
+        self._batches = DataLoader(
+            images,
+            batch_sampler=self._order,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=device.type == "cuda",
+            generator=torch.Generator(),  # else it draws from the global one
+        )
+
+    def read(self, order: list[list[int]]) -> Iterator[Tensor]:
+        """Yield the images of each list of indices; an error stops the processes."""
+        self._order.indices = order
+        try:
+            for images, _ in self._batches:
+                yield images
+        except GeneratorExit:  # whoever asked has enough; the next pass begins anew
+            raise
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the processes now: an error's traceback would keep them as long as someone keeps it."""
+        running, self._batches._iterator = self._batches._iterator, None
+        if running is not None and self._batches.num_workers:
+            running._shutdown_workers()  # type: ignore[attr-defined]
+
+
 class ImageReader:
     """Images on disk in the place of a tensor of them: ``[index]`` chooses, `split` and `batches` read.
 
@@ -115,7 +166,8 @@ class ImageReader:
     images, device : LazyImages and torch.device
         What is read, and where batches go.
     workers : int
-        Processes that read ahead; 0 for none. They do not change what is read.
+        Processes that read ahead; 0 for none. They do not change what is read. They start with the first
+        batch and stay for the next pass, of this reader and of those chosen from it, until `close`.
     index : Tensor, optional
         int64 ``(N,)``, the images to take; all in order where it is not given.
     """
@@ -125,27 +177,30 @@ class ImageReader:
     ) -> None:
         self.images, self.device, self.workers = images, device, workers
         self.index = torch.arange(len(images)) if index is None else index.cpu()
+        self._loader = _Loader(images, device, workers)
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __getitem__(self, index: Tensor) -> "ImageReader":
-        return ImageReader(self.images, self.device, self.workers, self.index[index.cpu()])
+        chosen = copy.copy(self)
+        chosen.index = self.index[index.cpu()]
+        return chosen
+
+    def close(self) -> None:
+        """Stop the processes; those of the next pass start anew."""
+        self._loader.stop()
 
     def split(self, size: int) -> Iterator[Tensor]:
         """Yield all images in order, in batches of at most `size`."""
         return self.batches(torch.arange(len(self)).split(min(size, READ_BATCH)))
 
     def batches(self, order: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Yield a batch for each tensor of places in `order`: uint8 ``(n, H, W, C)`` on the device."""
-        loader = DataLoader(
-            self.images,
-            batch_sampler=[self.index[places.cpu()].tolist() for places in order],
-            num_workers=self.workers,
-            pin_memory=self.device.type == "cuda",
-            generator=torch.Generator(),  # else it draws from the global one
-        )
-        for images, _ in loader:
+        """Yield a batch for each tensor of places in `order`: uint8 ``(n, H, W, C)`` on the device.
+
+        One pass at a time: another one ends it.
+        """
+        for images in self._loader.read([self.index[places.cpu()].tolist() for places in order]):
             yield images.to(self.device, non_blocking=True)
 
 
@@ -193,18 +248,25 @@ class LazyImageData:
         The seed draws `n`, or all where there are fewer; the processes that read do not change the result.
         """
         n = min(n, len(self.train))
-        how = (self.fingerprint, n, seed, self.train.resize, self.train.crop)
+        how: tuple = (self.fingerprint, n, seed, self.train.resize, self.train.crop)
+        how += ("draft",) if self.train.draft else ()
 
         def compute() -> PixelStatistics:
             sample = stratified_subset(self.train.labels, n, seed)
             reader = ImageReader(self.train, torch.device("cpu"), num_workers, sample)
-            return pixel_statistics(reader.split(READ_BATCH))
+            with contextlib.closing(reader):
+                return pixel_statistics(reader.split(READ_BATCH))
 
         return cached_statistics(hashlib.sha256(repr(how).encode()).hexdigest(), compute)
 
 
 def load_clothing1m(
-    root: str | Path | None = None, *, resize: int = RESIZE, crop: int = CROP, check_images: bool = True
+    root: str | Path | None = None,
+    *,
+    resize: int = RESIZE,
+    crop: int = CROP,
+    draft: bool = False,
+    check_images: bool = True,
 ) -> LazyImageData:
     """Open Clothing1M in its official layout; images are read when asked for.
 
@@ -214,6 +276,8 @@ def load_clothing1m(
         The folder with the key lists and ``images``; by default ``clothing1m`` under ``$SCE_DATA``.
     resize, crop : int
         Sides in pixels, 256 and 224 in the paper (§5.3); ``1 <= crop <= resize``.
+    draft : bool
+        See `LazyImages`.
     check_images : bool
         Whether to look for every listed image now (seconds to minutes for a million) rather than find it
         missing in the middle of training. A `DatasetError` names the file and line of what is at fault.
@@ -238,7 +302,7 @@ def load_clothing1m(
         values = [labels[key] for key in keys]
         digest.update(repr((split, list(keys), values)).encode())
         targets = torch.tensor(values, dtype=torch.int64)
-        images = LazyImages(root, keys, targets, texts[listing], keys.values(), resize, crop)
+        images = LazyImages(root, keys, targets, texts[listing], keys.values(), resize, crop, draft)
         for index in range(len(images) if check_images else 0):
             if not os.path.isfile(os.path.join(root, images.key(index))):
                 raise DatasetError(f"{images.where(index)} is missing.")

@@ -5,10 +5,9 @@ numbers, and the tolerance that they are held to.
 """
 
 import copy
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,8 +18,8 @@ from sce_lib.data import ImageData
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.cost import SIZES, flops_per_image
 from sce_lib.experiments.training.criterion import of_samples
-from sce_lib.experiments.training.loop import Run, parameter_groups, repeatable, resolve_device, train
-from sce_lib.experiments.training.replicates import train_replicates
+from sce_lib.experiments.training.loop import Run, parameter_groups, repeatable, resolve_device
+from sce_lib.experiments.training.provenance import device_name, instructions
 from sce_lib.experiments.training.task import prepare
 from sce_lib.models import build_model
 from sce_lib.noise import symmetric_matrix
@@ -28,8 +27,11 @@ from sce_lib.noise import symmetric_matrix
 # Largest differences allowed, as shares of the largest value. float32 keeps seven digits; cuDNN may multiply
 # with ten bits (TF32), bfloat16 has eight.
 LOSS_TOLERANCE, STEP_TOLERANCE, BFLOAT16_TOLERANCE = 1e-4, 2e-2, 1e-1
-COMPILE_TOLERANCE, REPLICATES_TOLERANCE = 1e-2, 2e-2
+COMPILE_TOLERANCE = 1e-2
 _BATCH = 128
+# Of the comparison of two precisions: turns, and steps in each.
+_TURNS = 5
+_STEPS = {"cpu": 1, "cuda": 50}
 
 
 class Check(NamedTuple):
@@ -151,34 +153,29 @@ def check_compile(device: torch.device) -> Check:
     return check._replace(numbers=f"{check.numbers}; {time.perf_counter() - started:.0f} s to compile")
 
 
-def check_replicates(device: torch.device) -> Check:
-    """Compare the first epoch of two seeds trained together with that of each on its own."""
-    config = RunConfig.preset("digits", "sl", "symmetric-0.4", profile="smoke", embedding=0)
-    short = config.optimisation.model_copy(update={"epochs": 1, "milestones": ()})
-    config = config.model_copy(update={"optimisation": short})
-    apart = []
-    for record in train_replicates(config, [0, 1], device):
-        with tempfile.TemporaryDirectory() as folder:
-            alone = train(record.config, device, checkpoints=folder, progress=False).epochs[0].train_loss
-        apart.append(abs(record.epochs[0].train_loss - alone) / alone)
-    name = "two seeds together against one by one"
-    return _held(name, max(apart), REPLICATES_TOLERANCE, "mean losses of an epoch")
-
-
-def check_throughput(device: torch.device) -> Check:
-    """Say how many images a second are trained on, cnn8 at a quarter of its width; holds if there are any."""
-    size, batches = SIZES["cifar10"], 4 if device.type == "cpu" else 100
+def _drawn_run(device: torch.device, batches: int, width: float, precision: str = "float32") -> Run:
+    """Return a run of SL with cnn8 on random images of CIFAR-10's size."""
+    size = SIZES["cifar10"]
     pixels = np.random.default_rng(0).integers(256, size=(batches * _BATCH, *size.side, 3), dtype=np.uint8)
     images, labels = torch.from_numpy(pixels), torch.arange(batches * _BATCH) % 10
     splits = images, labels, images[:_BATCH], labels[:_BATCH]
     data = ImageData("cifar10", *splits, classes=tuple(map(str, range(10))), source="drawn at random")
-    config = RunConfig.preset("cifar10", "sl", profile="full", model={"name": "cnn8", "width": 0.25})
-    run = Run(prepare(config, device, data=data), device)
-    run.train_epoch(0)
+    how: dict[str, Any] = {"model": {"name": "cnn8", "width": width}, "precision": precision}
+    return Run(prepare(RunConfig.preset("cifar10", "sl", profile="full", **how), device, data=data), device)
+
+
+def _seconds_of_epoch(run: Run) -> float:
     started = time.perf_counter()
-    run.train_epoch(1)  # ends by waiting for the device
-    images_a_second = len(images) / (time.perf_counter() - started)
-    operations = images_a_second * flops_per_image("cnn8", 0.25, size)[1]
+    run.train_epoch(0)  # ends by waiting for the device
+    return time.perf_counter() - started
+
+
+def check_throughput(device: torch.device) -> Check:
+    """Say how many images a second are trained on, cnn8 at a quarter of its width; holds if there are any."""
+    run = _drawn_run(device, 4 if device.type == "cpu" else 100, width=0.25)
+    _seconds_of_epoch(run)
+    images_a_second = len(run.task.labels) / _seconds_of_epoch(run)
+    operations = images_a_second * flops_per_image("cnn8", 0.25, SIZES["cifar10"])[1]
     return Check(
         "throughput, cnn8 of width 0.25 on 32 x 32 images",
         images_a_second > 0,
@@ -186,12 +183,36 @@ def check_throughput(device: torch.device) -> Check:
     )
 
 
+def check_bfloat16_speed(device: torch.device) -> Check:
+    """Say what of float32's time a training step takes in bfloat16; holds whether that is a gain or not.
+
+    Both take turns; the ratios of the turns are given by their median and their range.
+    """
+    told, every = [], []
+    for width in (1.0, 0.25):
+        runs = [_drawn_run(device, _STEPS[device.type], width, how) for how in ("bfloat16", "float32")]
+        turns = np.array([[_seconds_of_epoch(run) for run in runs] for _ in range(1 + _TURNS)])[1:]
+        ratios = turns[:, 0] / turns[:, 1]
+        told.append(f"{np.median(ratios):.2f} [{ratios.min():.2f}, {ratios.max():.2f}] at width {width:g}")
+        every += ratios.tolist()
+    verdict = "gains" if max(every) < 1 else "loses" if min(every) > 1 else "gains in some turns, not in all"
+    on = f"instructions: {bfloat16_instructions()}" if device.type == "cpu" else device_name(device)
+    taken = f"a step of cnn8 takes {' and '.join(told)} of float32's time"
+    return Check("speed of bfloat16", True, f"this device {verdict}: {taken} ({on})")
+
+
+def bfloat16_instructions() -> str:
+    """Return this processor's instructions for bfloat16, or that it has none that are known."""
+    names = {"avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX", "bf16": "BF16"}
+    return " ".join(names[name] for name in instructions() if name in names) or "none for bfloat16"
+
+
 CHECKS: dict[str, Callable[[torch.device], Check]] = {
     "losses": check_losses,
     "step": check_step,
     "bfloat16": check_bfloat16,
-    "replicates": check_replicates,
     "throughput": check_throughput,
+    "bfloat16 speed": check_bfloat16_speed,
     "compile": check_compile,
 }
 

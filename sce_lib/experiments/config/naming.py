@@ -26,6 +26,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "optimisation.milestones_late": lambda value: "late drops" if value else "drops in time",
     "optimisation.epochs": lambda value: f"{value} epochs",
     "optimisation.batch_size": lambda value: f"batch {value}",
+    "optimisation.last_batch": lambda value: "last batch dropped" if value == "drop" else "last batch kept",
     "augmentation.shift": lambda value: f"shift {value:g}" if value else "no shift",
     "augmentation.flip": lambda value: "flip" if value else "no flip",
     "augmentation.rotation": lambda value: f"rotation {value:g}°" if value else "no rotation",
@@ -35,6 +36,9 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "subset_seed": lambda value: f"subset {value}",
     "precision": str,
     "compile": lambda value: "compiled" if value else "not compiled",
+    "compile_mode": lambda value: f"compile mode {value}",
+    "cudnn_benchmark": lambda value: "cuDNN's fastest" if value else "cuDNN repeatable",
+    "jpeg_draft": lambda value: "JPEGs in draft" if value else "JPEGs in full",
     "embedding": lambda value: f"{value} embedded" if value else "no embedding",
 }
 

@@ -93,6 +93,8 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 SHORT_RUN_LR = {"5.1": 0.05}
+# Test images that get an embedding. Figures 2 and 7, of §5.1, alone draw them, and t-SNE of so many takes as
+# long as some epochs on a GPU. Smaller runs of other sections had them before, and keep them and their names.
 EMBEDDED = {"smoke": 200, "laptop": 1_000, "full": 2_000}
 
 
@@ -126,6 +128,12 @@ class Scale(Part):
         """The options of `sce run` and `sce sweep` that say the same; empty for the profile's own."""
         given = self.model_dump(exclude_none=True).items()
         return "".join(f" --{name.replace('_', '-')} {value}" for name, value in given)
+
+    @property
+    def parameters(self) -> str:
+        """The same for papermill."""
+        given = self.model_dump(exclude_none=True).items()
+        return "".join(f" -p {name} {value}" for name, value in given)
 
 
 def _like(dataset: str) -> str:
@@ -230,7 +238,7 @@ def resolve_method(
     scaled = re.fullmatch(r"(\d+(?:\.\d+)?)(ce|rce)", name)  # 2CE and the like, whatever the factor
     multiple, base = (float(scaled[1]), scaled[2]) if scaled else (1.0, name)
     if base not in METHODS or multiple == 0:
-        raise ValueError(f"method {name!r} is not known; known are {', '.join(METHODS)}")
+        raise ValueError(f"method {quoted(name)} is not known; known are {', '.join(METHODS)}")
     if base in ("d2l", "d2l+sl"):
         if protocol == "released":
             raise ValueError("D2L has no counterpart in the released code; use protocol='paper'")
@@ -316,7 +324,7 @@ def preset_fields(
         ("section", section, (None, *get_args(Section))),
     ):
         if value not in known:
-            raise ValueError(f"{what} {value!r} is not known; known are {', '.join(map(str, known))}")
+            raise ValueError(f"{what} {quoted(value)} is not known; known are {', '.join(map(str, known))}")
     section = section or ("5.3" if dataset == "clothing1m" else "5.2")
     resolved, like = resolve_noise(noise, protocol), _like(dataset)
     amount = _scale(dataset, profile) | scale.model_dump(exclude_none=True)
@@ -336,7 +344,7 @@ def preset_fields(
         "augmentation": _augmentation(dataset, protocol),
         "normalisation": normalisation,
         "n_train": amount["n_train"],
-        "embedding": EMBEDDED[profile],
+        "embedding": 0 if profile == "full" and section != "5.1" else EMBEDDED[profile],
         "protocol": protocol,
         "profile": profile,
         "section": section,

@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterator
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from sce_lib.data.names import check_name
 from sce_lib.experiments.config import parts
@@ -37,6 +37,15 @@ class RunConfig(Part):
         so that runs with other seeds see the same images.
     precision, compile : {"float32", "bfloat16"}, bool
         bfloat16 is autocast, parameters stay float32; whether `torch.compile` is used.
+    compile_mode : {"default", "reduce-overhead", "max-autotune"}
+        How, see `torch.compile`. ``"reduce-overhead"`` launches the kernels of a step on a GPU as one graph;
+        with ``last_batch="drop"`` batches have one shape, and so there is one graph.
+    cudnn_benchmark : bool
+        Whether cuDNN tries algorithms on a GPU and takes the fastest: a repetition may then differ in its
+        last bits. On a CPU it does nothing.
+    jpeg_draft : bool
+        Whether JPEGs on disk are decoded at the smallest of the sizes that JPEG offers (1, ½, ¼, ⅛) that is
+        not below the one they are resized to: faster, and pixels differ a little. Clothing1M alone.
     embedding : int
         How many test images get a 2-D embedding in the record; 0 for none.
     seed : int
@@ -53,6 +62,8 @@ class RunConfig(Part):
     True
     """
 
+    later: ClassVar[tuple[str, ...]] = ("compile_mode", "cudnn_benchmark", "jpeg_draft")
+
     dataset: Annotated[str, AfterValidator(check_name)]
     noise: Noise = Noise()
     method: parts.Method
@@ -61,14 +72,25 @@ class RunConfig(Part):
     augmentation: parts.Augmentation = parts.Augmentation()
     normalisation: Literal["channel", "pixel_mean", "scale"] = "channel"
     n_train: Annotated[int, Field(ge=2)] | None = None
-    subset_seed: Annotated[int, Field(ge=0)] = 0
+    subset_seed: parts.Seed = 0
     precision: Literal["float32", "bfloat16"] = "float32"
     compile: bool = False
+    compile_mode: Literal["default", "reduce-overhead", "max-autotune"] = "default"
+    cudnn_benchmark: bool = False
+    jpeg_draft: bool = False
     embedding: Annotated[int, Field(ge=0)] = 0
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: parts.Seed = 0
     protocol: Protocol = "paper"
     profile: Profile = "laptop"
     section: Section = "5.2"
+
+    @model_validator(mode="after")
+    def _modes_are_of_something(self) -> "RunConfig":
+        if self.compile_mode != "default" and not self.compile:
+            raise ValueError(f"compile_mode {self.compile_mode!r} is of a compiled run: set compile to true")
+        if self.jpeg_draft and self.dataset != "clothing1m":
+            raise ValueError(f"jpeg_draft is for clothing1m, whose images stay on disk, not {self.dataset}")
+        return self
 
     @property
     def noise_seed(self) -> int:

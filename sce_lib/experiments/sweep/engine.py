@@ -12,11 +12,13 @@ from concurrent import futures
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import connection
-from pathlib import Path
+
+from tqdm import tqdm
 
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.ledger import Ledger, RunRecord
-from sce_lib.experiments.sweep.runs import ensure, missing, require_images_at_hand
+from sce_lib.experiments.sweep.runs import missing, require_images_at_hand
+from sce_lib.experiments.sweep.workers import Asker, work_here
 from sce_lib.experiments.training import resolve_device
 from sce_lib.experiments.training.task import CappedWarning
 from sce_lib.files import cache_root, remove_stale
@@ -51,11 +53,6 @@ class Status:
     retried: list[tuple[RunConfig, BaseException]] = field(default_factory=list)
 
 
-def _work(config: RunConfig, ledger_root: Path, device: str) -> RunRecord:
-    """Train one run in a worker process, on one thread; the record is kept there if it can, and returned."""
-    return ensure(config, Ledger(ledger_root), device, threads=1, progress=False)
-
-
 def _begin_process() -> None:
     """Prepare a local worker: Ctrl-C is for its parent to answer, and it ends when its parent does.
 
@@ -63,6 +60,7 @@ def _begin_process() -> None:
     """
     warnings.simplefilter("ignore", CappedWarning)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system's, left behind by who is stopped
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -95,6 +93,7 @@ class _Sweep:
         self.running: dict[Future[RunRecord], tuple[RunConfig, Executor]] = {}
         self.own = [_new_process() for _ in range(min(jobs, len(todo)))] if executor is None else []
         self.free: list[Executor] = [*self.own] if executor is None else [executor] * len(todo)
+        self.asker = None if executor is None else Asker(todo, ledger, executor, device)
         self.failures: Counter[RunConfig] = Counter()
         self.status = Status(len(todo))
 
@@ -102,9 +101,13 @@ class _Sweep:
         """Return why a run failed, or None once its record is in the ledger that is seen from here."""
         try:
             record = future.result()
+            if self.asker is not None:
+                self.asker.check(record)
             if self.ledger.get(record.config) is None:  # the worker has other folders
                 self.ledger.put(record)
-        except (Exception, futures.CancelledError) as error:
+        except futures.CancelledError:
+            return ConnectionError("it was let go of: the scheduler, or the connection to it, was lost")
+        except Exception as error:
             return error
         return None
 
@@ -131,7 +134,8 @@ class _Sweep:
             while self.waiting and self.free:
                 config, lane = self.waiting.popleft(), self.free.pop()
                 try:
-                    future: Future[RunRecord] = lane.submit(_work, config, self.ledger.root, self.device)
+                    work = work_here if self.asker is None else self.asker.work(config)
+                    future: Future[RunRecord] = lane.submit(work, config, self.ledger.root, self.device)
                 except BrokenExecutor as error:  # it was lost while it had nothing to do
                     future = Future()
                     future.set_exception(error)

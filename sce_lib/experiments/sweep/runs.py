@@ -4,13 +4,14 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sce_lib.data import DatasetError, DatasetNotFound
+from sce_lib.data import DatasetError, DatasetNotFound, ImageData, LazyImageData
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.ledger import (
     Ledger,
     MissingRuns,
     MixedImages,
     RunRecord,
+    Summary,
     described_images,
     require_same_images,
 )
@@ -25,6 +26,7 @@ def ensure(
     threads: int | None = 1,
     root: str | Path | None = None,
     progress: bool = True,
+    data: ImageData | LazyImageData | None = None,
 ) -> RunRecord:
     """Return a run's record, training it first if the ledger has none.
 
@@ -35,11 +37,12 @@ def ensure(
     if (record := ledger.get(config)) is not None:
         return record
     resolve_device(device)  # a slip of the caller's, no failure of the run
+    ledger.require_place(config)
     with ledger.lock(config):
         if (record := ledger.get(config)) is not None:
             return record
         try:
-            record = train(config, device, threads=threads, root=root, progress=progress)
+            record = train(config, device, threads=threads, root=root, progress=progress, data=data)
         except Exception as error:
             with contextlib.suppress(OSError):  # a full disk, say, is the error that is to be seen
                 ledger.put_failure(config, error)
@@ -78,11 +81,24 @@ def present_with_any_seed(configs: Iterable[RunConfig], ledger: Ledger | None = 
         As `present` does.
     """
     ledger = ledger or Ledger()
-    settings = {config.model_copy(update={"seed": 0}) for config in configs}
-    kept = [r for dataset in sorted({config.dataset for config in settings}) for r in ledger.records(dataset)]
-    found = [r for r in kept if r.config.model_copy(update={"seed": 0}) in settings]
-    require_same_images(found)
+    found = [record for summary in recorded(configs, ledger) if (record := ledger.get(summary.config))]
     return sorted(found, key=lambda record: record.config.seed)
+
+
+def recorded(configs: Iterable[RunConfig], ledger: Ledger) -> list[Summary]:
+    """Return the summaries of those settings that the ledger has, whatever their seeds, as it has them.
+
+    Raises
+    ------
+    MixedImages
+        As `present` does.
+    """
+    settings = {config.model_copy(update={"seed": 0}) for config in configs}
+    datasets = sorted({config.dataset for config in settings})
+    kept = (summary for dataset in datasets for summary in ledger.summaries(dataset))
+    found = [summary for summary in kept if summary.config.model_copy(update={"seed": 0}) in settings]
+    require_same_images(found)
+    return found
 
 
 def require_images_at_hand(configs: Iterable[RunConfig], ledger: Ledger) -> None:
@@ -96,7 +112,7 @@ def require_images_at_hand(configs: Iterable[RunConfig], ledger: Ledger) -> None
         The message says of what images the records are, and what lies here.
     """
     configs = list(configs)
-    records = present_with_any_seed(configs, ledger)
+    records = recorded(configs, ledger)
     there, images = {r.config for r in records}, {r.config.dataset: r.provenance for r in records}
     lacking = {config.dataset: config for config in configs if config not in there}
     for dataset in sorted(lacking.keys() & images.keys()):

@@ -4,7 +4,6 @@ from sce_lib.experiments.training.checkpoint import Progress
 from sce_lib.experiments.training.criterion import build_criterion
 from sce_lib.experiments.training.loop import discard_checkpoint, progress_of, resolve_device, train
 from sce_lib.experiments.training.measure import TrainingDiverged
-from sce_lib.experiments.training.replicates import train_replicates
 
 __all__ = ["Progress", "TrainingDiverged", "build_criterion", "discard_checkpoint", "progress_of"]
-__all__ += ["resolve_device", "train", "train_replicates"]
+__all__ += ["resolve_device", "train"]

@@ -2,12 +2,8 @@
 
 import contextlib
 import copy
-import importlib.metadata
-import platform
-import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +12,14 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-import sce_lib
 from sce_lib import metrics
 from sce_lib.data import ImageData, LazyImageData
-from sce_lib.experiments.config import Optimisation, RunConfig
+from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.ledger import EpochRecord, Provenance, RunRecord, StageRecord
-from sce_lib.experiments.training import measure
+from sce_lib.experiments.training import measure, provenance
 from sce_lib.experiments.training.checkpoint import Checkpoint, Progress
 from sce_lib.experiments.training.criterion import build_criterion, of_samples
 from sce_lib.experiments.training.task import Task, prepare
-from sce_lib.files import checkout
 from sce_lib.losses import D2L
 from sce_lib.models import build_model
 
@@ -83,42 +77,6 @@ def parameter_groups(model: nn.Module, config: RunConfig) -> list[dict[str, Any]
     return [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]
 
 
-def build_optimizer(groups: list[dict[str, Any]], sgd: Optimisation) -> torch.optim.SGD:
-    """Return the optimiser of `parameter_groups`."""
-    return torch.optim.SGD(groups, lr=sgd.lr, momentum=sgd.momentum, fused=True)
-
-
-def take_steps(
-    config: RunConfig,
-    optimizer: torch.optim.SGD,
-    epoch: int,
-    size: int,
-    batches: Iterable[tuple[Any, Tensor]],
-    forward: Callable[[Tensor], Tensor],
-    loss_of: Callable[[Any, Tensor], Tensor],
-) -> tuple[Tensor, int]:
-    """Train an epoch (counted from 0) of `size` samples, and return the sum of their losses and their number.
-
-    A batch is its samples' indices and images. Of networks that are trained together `loss_of` gives each
-    one's loss, and each has its own sum. The device is not waited for.
-    """
-    sgd, half = config.optimisation, config.precision == "bfloat16"
-    total, seen = torch.zeros(()), 0
-    for step, (index, images) in enumerate(batches, start=epoch * -(-size // sgd.batch_size)):
-        for group in optimizer.param_groups:
-            group["lr"] = sgd.learning_rate(epoch, step)
-        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=half):
-            logits = forward(images)
-        loss = loss_of(index, logits.float())
-        optimizer.zero_grad(set_to_none=True)
-        loss.sum().backward()  # a network's weights are in its own loss alone
-        optimizer.step()
-        samples = logits.shape[-2]
-        total = total + (loss.detach() * samples).double()
-        seen += samples
-    return total, seen
-
-
 class Run:
     """The state of a run: what a checkpoint keeps, and how an epoch changes it."""
 
@@ -132,17 +90,19 @@ class Run:
             config.model.name, task.num_classes, channels, (height, width), config.model.width, **options
         )
         self.model = model.to(device).to(memory_format=torch.channels_last)
-        self.forward = torch.compile(self.model) if config.compile else self.model
-        epochs = config.optimisation.epochs
-        criterion = build_criterion(config.method, task.noisy.requested, epochs, len(task.labels))
+        self.forward: Callable[[Tensor], Tensor] = self.model
+        if config.compile:
+            self.forward = torch.compile(self.model, mode=config.compile_mode)
+        sgd = config.optimisation
+        criterion = build_criterion(config.method, task.noisy.requested, sgd.epochs, len(task.labels))
         self.criterion = criterion.to(device)
-        self.optimizer = build_optimizer(parameter_groups(self.model, config), config.optimisation)
+        groups = parameter_groups(self.model, config)
+        self.optimizer = torch.optim.SGD(groups, lr=sgd.lr, momentum=sgd.momentum, fused=True)
         self.epochs: list[EpochRecord] = []
         self.stages: list[StageRecord] = []
         self.seconds = 0.0
-        self.replicates: int | None = None  # how many seeds are trained together
         # Asked for now: a long run may end under a later commit than its code was loaded from.
-        self.git_commit = _git_commit()
+        self.made: dict[str, Any] = {"git_commit": provenance.git_commit(), "date": provenance.now()}
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
@@ -153,6 +113,7 @@ class Run:
             "epochs": [record.model_dump() for record in self.epochs],
             "stages": [record.model_dump() for record in self.stages],
             "seconds": self.seconds,
+            "made": self.made,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -161,13 +122,24 @@ class Run:
             getattr(self, part).load_state_dict(state[part])
         self.epochs = [EpochRecord(**record) for record in state["epochs"]]
         self.stages = [StageRecord(**record) for record in state["stages"]]
-        self.seconds = state["seconds"]
+        self.seconds, self.made = state["seconds"], state["made"]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last epoch is done."""
+        return len(self.epochs) == self.config.optimisation.epochs
+
+    @property
+    def batch_size(self) -> int:
+        """How many samples a whole batch has: the config's, or all where there are fewer."""
+        return min(self.config.optimisation.batch_size, len(self.task.labels))
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         """Yield the batches of an epoch in random order, as indices of training samples."""
         order = torch.randperm(len(self.task.labels), generator=generator, device=self.device)
         # BatchNorm has no variance in a batch of one: a last sample on its own waits for the next epoch.
-        return (batch for batch in order.split(self.config.optimisation.batch_size) if len(batch) > 1)
+        least = self.batch_size if self.config.optimisation.last_batch == "drop" else 2
+        return (batch for batch in order.split(self.batch_size) if len(batch) >= least)
 
     def run_epoch(self, epoch: int) -> None:
         """Train an epoch (counted from 0), let D2L go back on it, and measure what came of it."""
@@ -180,6 +152,7 @@ class Run:
             if self.criterion.observe(epoch, lid) == "rollback":
                 self.model.load_state_dict(before)
         self.measure(epoch + 1, train_loss)
+        self.made["date"] = provenance.now()
 
     def check_loss(self, epoch: int, train_loss: float) -> None:
         """Refuse to go on after an epoch (counted from 0) whose mean loss is not finite."""
@@ -195,14 +168,24 @@ class Run:
 
     def train_epoch(self, epoch: int) -> float:
         """Train one epoch (counted from 0) and return its mean loss; the device is waited for at its end."""
-        generator, labels = self.generator(EPOCH, epoch), self.task.labels
-        batches = self.task.training_batches(self.batches(generator), generator)
-
-        def loss(index: Tensor, logits: Tensor) -> Tensor:
-            return of_samples(self.criterion, index)(logits, labels[index])
-
+        generator, sgd = self.generator(EPOCH, epoch), self.config.optimisation
+        half, size = self.config.precision == "bfloat16", len(self.task.labels)
+        whole, rest = divmod(size, sgd.batch_size)
+        steps = whole + bool(rest) if sgd.last_batch == "keep" else max(1, whole)
+        total, seen = torch.zeros(()), 0
         self.model.train()
-        total, seen = take_steps(self.config, self.optimizer, epoch, len(labels), batches, self.forward, loss)
+        batches = self.task.training_batches(self.batches(generator), generator)
+        for step, (index, images) in enumerate(batches, start=epoch * steps):
+            for group in self.optimizer.param_groups:
+                group["lr"] = sgd.learning_rate(epoch, step)
+            with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=half):
+                logits = self.forward(images)
+            loss = of_samples(self.criterion, index)(logits.float(), self.task.labels[index])
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+            total = total + (loss.detach() * len(logits)).double()
+            seen += len(logits)
         return total.item() / seen
 
     def measure(self, epoch: int, train_loss: float) -> None:
@@ -241,58 +224,43 @@ class Run:
             best_epoch=best.epoch,
             confusion=metrics.confusion_matrix(task.test_labels, predictions, task.num_classes).tolist(),
             embedding=measure.embed(self.model, task),
-            provenance=_provenance(self),
+            provenance=self.provenance(),
+        )
+
+    def provenance(self) -> Provenance:
+        """Return where the run comes from."""
+        task = self.task
+        return Provenance(
+            source=task.data.source,
+            fingerprint=task.data.fingerprint,
+            train_images=len(task.labels),
+            test_images=len(task.test_labels),
+            requested_noise=measure.rounded(task.noisy.requested),
+            realised_noise=measure.rounded(task.noisy.realised),
+            noise_rate=task.noisy.rate if task.clean_known else None,
+            versions=provenance.versions(),
+            platform=provenance.machine(),
+            device=provenance.device_name(self.device),
+            threads=torch.get_num_threads(),
+            seconds=round(self.seconds, 1),
+            code=provenance.code_digest(),
+            **self.made,
         )
 
 
-def _git_commit() -> str | None:
-    """Return the commit of the checkout that this package lies in; None where it lies in none."""
-    if (folder := checkout()) is None:
-        return None
-    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _provenance(run: Run) -> Provenance:
-    task, on_cpu = run.task, run.device.type == "cpu"
-    return Provenance(
-        source=task.data.source,
-        fingerprint=task.data.fingerprint,
-        train_images=len(task.labels),
-        test_images=len(task.test_labels),
-        requested_noise=measure.rounded(task.noisy.requested),
-        realised_noise=measure.rounded(task.noisy.realised),
-        noise_rate=task.noisy.rate if task.clean_known else None,
-        versions=_versions(),
-        platform=f"{platform.system()} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
-        device="cpu" if on_cpu else torch.cuda.get_device_name(run.device),
-        threads=torch.get_num_threads(),
-        seconds=round(run.seconds, 1),
-        git_commit=run.git_commit,
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-        replicates=run.replicates,
-    )
-
-
-def _versions() -> dict[str, str]:
-    versions = {"sce_lib": sce_lib.__version__, "torch": torch.__version__}
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # it is looked up and not imported
-        versions["torchvision"] = importlib.metadata.version("torchvision")
-    return versions | {"python": platform.python_version()}
-
-
 @contextlib.contextmanager
-def repeatable(count: int | None) -> Iterator[None]:
-    """Set torch's threads, and cuDNN to algorithms that give the same each time, while a run is made."""
+def repeatable(count: int | None, cudnn_benchmark: bool = False) -> Iterator[None]:
+    """Set torch's threads, and cuDNN to algorithms that give the same each time, while a run is made.
+
+    With `cudnn_benchmark` it takes the fastest instead.
+    """
     if count is not None and count < 1:
         raise ValueError(f"threads is the number of torch's threads, at least 1, not {count}")
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        how = {"benchmark": cudnn_benchmark, "deterministic": not cudnn_benchmark}
+        with torch.backends.cudnn.flags(enabled=True, **how):
             yield
     finally:
         torch.set_num_threads(before)
@@ -314,6 +282,10 @@ def train(
     The same config gives the same record, bit for bit, on one machine type, torch version and number of
     threads, interrupted or not. Global random state and the number of threads are as before when it returns.
 
+    A checkpoint is kept each minute (see `sce_lib.experiments.training.checkpoint`) and at the end. One that
+    was made by other code, from other images, or with another torch, machine, device or number of threads
+    is not gone on from: a warning says which, and the run starts again.
+
     Parameters
     ----------
     config : RunConfig
@@ -323,8 +295,9 @@ def train(
     threads : int, optional
         Threads of torch's CPU operations; unchanged where it is not given.
     root, checkpoints : path, optional
-        Where data sets lie, by default `sce_lib.files.data_root`, and checkpoints, by default in the cache. A
-        checkpoint is left for the caller to remove once the record is safe.
+        Where data sets lie, by default `sce_lib.files.data_root`, and checkpoints, by default in the cache.
+        That of the end is left for the caller to remove once the record is safe; until then the run is not
+        trained again, and its record has the date of its end.
     data : ImageData or LazyImageData, optional
         Images to use in place of the data set that `config.dataset` names.
     progress : bool
@@ -349,10 +322,13 @@ def train(
     0.4
     """
     resolved = resolve_device(device)
-    with repeatable(threads):
-        task = prepare(config, resolved, root, data, workers)
+    with (
+        repeatable(threads, config.cudnn_benchmark),
+        contextlib.closing(prepare(config, resolved, root, data, workers)) as task,
+    ):
         run = Run(task, resolved)
-        checkpoint = Checkpoint(config, task.data.fingerprint, checkpoints)
+        made_on = provenance.device_name(resolved), torch.get_num_threads()
+        checkpoint = Checkpoint(config, task.data.fingerprint, checkpoints, *made_on)
         if (state := checkpoint.load(resolved)) is not None:
             run.restore(state)
         epochs = range(len(run.epochs), config.optimisation.epochs)
@@ -363,7 +339,8 @@ def train(
             started = time.perf_counter()
             run.run_epoch(epoch)
             run.seconds += time.perf_counter() - started
-            checkpoint.save(run.state())
+            if run.ended or checkpoint.due:
+                checkpoint.save(run.state())
             last = run.epochs[-1]
             checkpoint.note(last.epoch, last.test_accuracy)
             bar.set_postfix(loss=f"{last.train_loss:.3f}", test=f"{last.test_accuracy:.3f}")

@@ -82,6 +82,12 @@ class Task:
     noisy: noise.NoisyLabels
     data: ImageData | LazyImageData
 
+    def close(self) -> None:
+        """Stop the processes that read images, where there are any."""
+        for images in (self.images, self.test_images):
+            if isinstance(images, ImageReader):
+                images.close()
+
     @property
     def num_classes(self) -> int:
         """How many classes the data set names."""
@@ -148,6 +154,13 @@ def _noisy_labels(config: RunConfig, data: ImageData, subset: Tensor, root: Path
         raise ValueError(
             f"{asked.slug} noise of {config.dataset} is of {len(matrix)} classes, the data have {k}"
         )
+    wrong = matrix - np.diag(np.diag(matrix))
+    if asked.kind != "none" and (np.diag(matrix) <= wrong.max(axis=1)).any():
+        warnings.warn(
+            f"{asked.slug} noise of {config.dataset} leaves classes whose right label is no more frequent "
+            "than a wrong one: no loss can tell which of the two is meant",
+            stacklevel=3,
+        )
     return noise.corrupt(labels, matrix, config.noise_seed, asked.exact, classes=range(k))
 
 
@@ -193,7 +206,7 @@ def load_images(
         As `sce_lib.data.load_dataset` and `sce_lib.data.load_clothing1m` do.
     """
     if config.dataset == "clothing1m":
-        return load_clothing1m(root / "clothing1m" if root else None)
+        return load_clothing1m(root / "clothing1m" if root else None, draft=config.jpeg_draft)
     return load_dataset(config.dataset, root=root, download=download)
 
 
@@ -273,6 +286,11 @@ def prepare(
     images: Images
     test_images: Images
     if isinstance(data, LazyImageData):
+        if data.train.draft != config.jpeg_draft:
+            raise ValueError(
+                f"jpeg_draft is {config.jpeg_draft}, but the images that were given are opened with "
+                f"draft={data.train.draft}"
+            )
         test_labels = data.test.labels
         images = ImageReader(data.train, device, workers, subset)
         test_images = ImageReader(data.test, device, workers)

@@ -15,6 +15,12 @@ def undisturbed(tmp_path_factory):
     return {record.run_id: record.results() for record in records}
 
 
+@pytest.fixture(autouse=True)
+def each_epoch(monkeypatch):
+    """Keep a checkpoint after each epoch, here and in processes that are started."""
+    monkeypatch.setenv("SCE_CHECKPOINT_SECONDS", "0")
+
+
 @pytest.fixture
 def ledger(folders):
     return Ledger(folders / "ledger")

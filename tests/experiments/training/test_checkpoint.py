@@ -1,10 +1,14 @@
 """A state comes back bit for bit, damage is noticed, and another run's state is not taken."""
 
+import hashlib
+import io
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sce_lib.experiments.training import checkpoint as module
 from sce_lib.experiments.training import discard_checkpoint, progress_of
 from sce_lib.experiments.training.checkpoint import Checkpoint
 
@@ -46,19 +50,76 @@ def test_any_damage_is_noticed_and_the_file_kept(checkpoint, data):
     kept.unlink()
 
 
-def test_another_runs_state_is_not_taken(checkpoint, tmp_path, tiny_config, monkeypatch):
-    def others():
-        yield Checkpoint(tiny_config(), "other data", tmp_path)
-        changed = Checkpoint(tiny_config(seed=1), "fingerprint", tmp_path)
-        changed.path = checkpoint.path
-        yield changed
-        monkeypatch.setattr(torch, "__version__", "1.0")
-        yield Checkpoint(tiny_config(), "fingerprint", tmp_path)
+MADE = {"images": "fingerprint", "device": "cpu", "threads": 1}
 
-    for number, other in enumerate(others(), start=1):
-        checkpoint.save(STATE)
-        with pytest.warns(UserWarning, match=f"damaged-{number}"):
-            assert other.load(CPU) is None
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"images": "other"}, "it is of other data, so the run starts again"),
+        ({"config": 1}, "another config"),
+        ({"torch": "1.0"}, r"another version of torch \(.*, now 1\.0\)"),
+        ({"code": "abc"}, r"other code of this package \([0-9a-f]{12}, now abc\)"),
+        ({"machine": "a toaster"}, r"another machine \(.*, now a toaster\)"),
+        ({"device": "a GPU"}, r"another device \(cpu, now a GPU\)"),
+        ({"threads": 2}, r"another number of threads \(1, now 2\)"),
+        ({"threads": 2, "images": "other"}, r"other data and another number of threads"),
+    ],
+)
+def test_a_state_made_otherwise_is_not_taken_and_kept_aside(tmp_path, tiny_config, monkeypatch, other, said):
+    def opened(images, device, threads):
+        return Checkpoint(tiny_config(seed=other.get("config", 0)), images, tmp_path, device, threads)
+
+    kept = Checkpoint(tiny_config(), *(MADE["images"], tmp_path, MADE["device"], MADE["threads"]))
+    kept.save(STATE)
+    monkeypatch.setattr(torch, "__version__", other.get("torch", torch.__version__))
+    for name in ("code", "machine"):
+        if name in other:
+            function = {"code": "code_digest", "machine": "machine"}[name]
+            monkeypatch.setattr(module, function, lambda value=other[name]: value)
+    changed = opened(**MADE | {key: value for key, value in other.items() if key in MADE})
+    changed.path = kept.path
+    with pytest.warns(UserWarning, match=f"{said}.*damaged-1") as told:
+        assert changed.load(CPU) is None
+    assert len(told) == 1
+    assert "\n" not in str(told[0].message)
+    assert not kept.path.exists()
+
+
+def test_who_only_looks_need_not_say_where(tmp_path, tiny_config):
+    Checkpoint(tiny_config(), "fingerprint", tmp_path, "cpu", 3).save(STATE)
+    assert Checkpoint(tiny_config(), "fingerprint", tmp_path).load(CPU).keys() == STATE.keys()
+
+
+def test_a_file_of_the_first_format_is_started_again_from(checkpoint):
+    """A digest of who owns it and what is in it, and then what is in it."""
+    torch.save(STATE, content := io.BytesIO())
+    checkpoint.path.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.path.write_bytes(hashlib.sha256(content.getvalue()).digest() + content.getvalue())
+    with pytest.warns(UserWarning, match="damaged, or of an older version, so the run starts again"):
+        assert checkpoint.load(CPU) is None
+
+
+def test_it_is_due_after_a_minute_or_as_told(tmp_path, tiny_config, monkeypatch):
+    now = iter([0.0, 59.9, 60.0, 60.0, 119.0])
+    monkeypatch.delenv("SCE_CHECKPOINT_SECONDS", raising=False)
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(now))
+    checkpoint = Checkpoint(tiny_config(), "fingerprint", tmp_path)
+    assert [checkpoint.due, checkpoint.due] == [False, True]
+    checkpoint.save(STATE)
+    assert not checkpoint.due
+    monkeypatch.undo()
+    monkeypatch.setenv("SCE_CHECKPOINT_SECONDS", "0")
+    assert Checkpoint(tiny_config(), "fingerprint", tmp_path).due
+
+
+@pytest.mark.parametrize("told", ["", "-1", "soon", "nan"])
+def test_a_time_between_checkpoints_that_is_none(tmp_path, tiny_config, monkeypatch, told):
+    monkeypatch.setenv("SCE_CHECKPOINT_SECONDS", told)
+    with pytest.raises(
+        ValueError, match=f"SCE_CHECKPOINT_SECONDS is a number of seconds, 0 or more, not '{told}'"
+    ):
+        Checkpoint(tiny_config(), "fingerprint", tmp_path)
 
 
 def test_an_empty_file_is_a_damaged_one(checkpoint):

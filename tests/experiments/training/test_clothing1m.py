@@ -6,22 +6,37 @@ import signal
 import subprocess
 import sys
 import time
-import traceback
 
 import numpy as np
+import psutil
 import pytest
 import torch
+from PIL import Image
 
-from sce_lib.data import DatasetError, DatasetNotFound, ImageData, MadeClothing1M, load_clothing1m
+from sce_lib.data import (
+    DatasetError,
+    DatasetNotFound,
+    ImageData,
+    ImageReader,
+    LazyImages,
+    MadeClothing1M,
+    load_clothing1m,
+)
 from sce_lib.data.clothing1m import SOURCE_OF_A_PART
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.ledger import Ledger
-from sce_lib.experiments.training import train
+from sce_lib.experiments.training import TrainingDiverged, train
 from sce_lib.experiments.training.checkpoint import Checkpoint
-from sce_lib.experiments.training.task import prepare
+from sce_lib.experiments.training.task import CappedWarning, prepare
 
 CPU = torch.device("cpu")
 SMALL = {"resize": 12, "crop": 8}
+
+
+@pytest.fixture(autouse=True)
+def each_epoch(monkeypatch):
+    """Keep a checkpoint after each epoch, here and in processes that are started."""
+    monkeypatch.setenv("SCE_CHECKPOINT_SECONDS", "0")
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +50,77 @@ def root(tmp_path_factory):
 @pytest.fixture
 def lazy(root, folders):
     return load_clothing1m(root / "clothing1m", **SMALL)
+
+
+def readers():
+    """Return the processes of this one that read images: all but multiprocessing's own."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+
+
+def test_the_processes_that_read_stay_from_pass_to_pass_until_they_are_stopped(lazy):
+    reader = ImageReader(lazy.train, CPU, workers=2)
+    chosen = reader[torch.arange(0, 70, 3)]
+    orders = [torch.randperm(len(chosen)).split(5) for _ in range(3)]
+    try:
+        there = []
+        for order in orders:
+            read = torch.cat(list(chosen.batches(order)))
+            expected = [lazy.train[3 * int(place)][0] for place in torch.cat(order)]
+            assert torch.equal(read, torch.stack(expected))
+            there.append({child.pid for child in readers()})
+        assert len(there[0]) == 2
+        assert there[0] == there[1] == there[2]
+        # A pass that is given up leaves nothing to the next, of another choice of the same images.
+        next(iter(chosen.batches(orders[0])))
+        assert torch.equal(next(iter(reader.split(4))), torch.stack([lazy.train[k][0] for k in range(4)]))
+        assert {child.pid for child in readers()} == there[0]
+    finally:
+        reader.close()
+    assert readers() == []
+    reader.close()
+    assert len(list(reader.split(64))) == 2  # begun anew
+    reader.close()
+
+
+def test_no_process_outlives_its_run(lazy, tiny_config, tmp_path):
+    train(small(tiny_config), "cpu", data=lazy, checkpoints=tmp_path, workers=2)
+    assert readers() == []
+    config = small(tiny_config, "ce", sgd={"lr": 1e30})
+    with pytest.raises(TrainingDiverged) as caught:
+        train(config, "cpu", data=lazy, checkpoints=tmp_path, workers=2)
+    assert caught.tb is not None
+    assert readers() == []
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """Return the maker of a one-image data set of a smooth photo of a size."""
+
+    def make(side, draft):
+        y, x = np.mgrid[:side, :side] / side
+        pixels = np.stack([x, y, (x + y) / 2], axis=2)
+        Image.fromarray((255 * pixels).astype(np.uint8)).save(tmp_path / "a.jpg", quality=95)
+        return LazyImages(tmp_path, ["a.jpg"], torch.zeros(1), tmp_path / "list", [1], 32, 28, draft)[0][0]
+
+    return make
+
+
+def test_a_draft_is_near_the_image_and_of_small_images_the_same(photo):
+    assert torch.equal(photo(48, draft=True), photo(48, draft=False))  # no scale between 48 and 32
+    whole, draft = photo(400, draft=False), photo(400, draft=True)
+    assert not torch.equal(whole, draft)
+    assert (whole.int() - draft.int()).abs().max() <= 4
+
+
+def test_a_run_on_drafts_is_another_run(root, tiny_config, tmp_path):
+    drafted = load_clothing1m(root / "clothing1m", **SMALL, draft=True)
+    config = small(tiny_config, jpeg_draft=True)
+    assert config.run_id != small(tiny_config).run_id
+    assert "JPEGs in draft" in config.setting
+    assert len(train(config, "cpu", data=drafted, checkpoints=tmp_path, workers=0).epochs) == 2
+    with pytest.raises(ValueError, match=r"jpeg_draft is False, but .* draft=True"):
+        prepare(small(tiny_config), CPU, data=drafted)
 
 
 def in_memory(lazy):
@@ -124,8 +210,11 @@ def test_fewer_workers_than_none(lazy, tiny_config):
 
 
 def test_more_training_images_than_are_listed(lazy, tiny_config):
-    with pytest.raises(ValueError, match="n_train is 71, but clothing1m has 70"):
-        prepare(small(tiny_config, n_train=71), CPU, data=lazy)
+    with pytest.warns(
+        CappedWarning, match="clothing1m has 70 training images: a run has all of them, not 71"
+    ):
+        task = prepare(small(tiny_config, n_train=71), CPU, data=lazy)
+    assert len(task.labels) == 70
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -136,8 +225,8 @@ def test_an_image_that_cannot_be_read_is_named(root, lazy, tiny_config, tmp_path
     try:
         with pytest.raises(DatasetError, match=rf"{file.name} .*noisy_train_key_list\.txt:10") as caught:
             train(small(tiny_config, n_train=None), "cpu", data=lazy, checkpoints=tmp_path, workers=workers)
-        # The frames keep torch's workers, which the collector of cycles would wait for, five seconds each.
-        traceback.clear_frames(caught.tb)
+        assert caught.tb is not None  # whose frames do not keep the workers
+        assert readers() == []
     finally:
         file.write_bytes(content)
 

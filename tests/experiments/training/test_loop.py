@@ -24,12 +24,22 @@ from sce_lib.experiments.training import (
     TrainingDiverged,
     discard_checkpoint,
     progress_of,
+    provenance,
     resolve_device,
     train,
 )
+from sce_lib.experiments.training import checkpoint as checkpoint_module
 from sce_lib.experiments.training.checkpoint import Checkpoint
+from sce_lib.experiments.training.loop import Run, repeatable
+from sce_lib.experiments.training.task import CappedWarning, Task
 
 CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def each_epoch(monkeypatch):
+    """Keep a checkpoint after each epoch, here and in processes that are started."""
+    monkeypatch.setenv("SCE_CHECKPOINT_SECONDS", "0")
 
 
 def digits(method, **changes):
@@ -112,8 +122,9 @@ def test_the_same_config_gives_the_same_results_and_touches_nothing_global(undis
 
 def test_threads_are_as_before_after_an_error_too(make_images, tiny_config, tmp_path):
     before = torch.get_num_threads()
-    with pytest.raises(ValueError, match="n_train"):
-        train(tiny_config(n_train=10**6), "cpu", threads=before + 1, data=make_images(), checkpoints=tmp_path)
+    config = tiny_config("ce", sgd={"lr": 1e30})
+    with pytest.raises(TrainingDiverged):
+        train(config, "cpu", threads=before + 1, data=make_images(), checkpoints=tmp_path)
     assert torch.get_num_threads() == before
 
 
@@ -197,6 +208,76 @@ def test_a_damaged_checkpoint_costs_time_and_nothing_else(undisturbed, tmp_path,
         record = train(config, "cpu", threads=1, checkpoints=tmp_path)
     assert record.results() == undisturbed(config)
     assert path.with_name(f"{path.name}.damaged-1").exists()
+
+
+def test_a_run_killed_between_checkpoints_begins_at_the_last_one(
+    make_images, tiny_config, tmp_path, monkeypatch
+):
+    """After a minute there is one, however many epochs that are: here after the third of four."""
+    data, config = make_images(), tiny_config(sgd={"epochs": 4})
+    expected = train(config, "cpu", data=data, checkpoints=tmp_path / "calm")
+    saved, measured = [], Run.measure
+    monkeypatch.setattr(Checkpoint, "due", property(lambda _: len(saved) == 3))
+
+    def measure_and_stop(run, epoch, train_loss):
+        if epoch == 4 and not (tmp_path / "stopped").exists():
+            (tmp_path / "stopped").touch()
+            raise Interrupted
+        saved.append(epoch)
+        measured(run, epoch, train_loss)
+
+    monkeypatch.setattr(Run, "measure", measure_and_stop)
+    with pytest.raises(Interrupted):
+        train(config, "cpu", data=data, checkpoints=tmp_path)
+    kept = Checkpoint(config, data.fingerprint, tmp_path).load(CPU)
+    assert [epoch["epoch"] for epoch in kept["epochs"]] == [1, 2, 3]
+    assert train(config, "cpu", data=data, checkpoints=tmp_path).results() == expected.results()
+    assert saved == [1, 2, 3, 4]
+
+
+def test_a_short_run_keeps_one_checkpoint_at_its_end(make_images, tiny_config, tmp_path, monkeypatch):
+    monkeypatch.delenv("SCE_CHECKPOINT_SECONDS")
+    saves, save = [], Checkpoint.save
+    monkeypatch.setattr(
+        Checkpoint, "save", lambda self, state: (saves.append(len(state["epochs"])), save(self, state))
+    )
+    train(tiny_config(sgd={"epochs": 3}), "cpu", data=make_images(), checkpoints=tmp_path)
+    assert saves == [3]
+
+
+def test_a_finished_run_is_handed_out_with_its_own_date_and_commit(
+    make_images, tiny_config, tmp_path, monkeypatch
+):
+    data, config = make_images(), tiny_config()
+    monkeypatch.setattr(provenance, "now", lambda: "2020-01-01T00:00:00+00:00")
+    monkeypatch.setattr(provenance, "git_commit", lambda: "of then")
+    first = train(config, "cpu", data=data, checkpoints=tmp_path)
+    monkeypatch.undo()
+    monkeypatch.setattr(Run, "train_epoch", lambda *_: pytest.fail("it is trained already"))
+    again = train(config, "cpu", data=data, checkpoints=tmp_path)
+    assert (again.provenance.date, again.provenance.git_commit) == ("2020-01-01T00:00:00+00:00", "of then")
+    assert again == first
+
+
+@pytest.mark.parametrize("changed", ["code", "threads", "machine"])
+def test_a_finished_run_made_otherwise_is_made_again_and_says_so(
+    make_images, tiny_config, tmp_path, monkeypatch, changed
+):
+    data, config = make_images(), tiny_config()
+    train(config, "cpu", threads=1, data=data, checkpoints=tmp_path)
+    fresh = train(
+        config, "cpu", threads=2 if changed == "threads" else 1, data=data, checkpoints=tmp_path / "b"
+    )
+    if changed != "threads":
+        function = {"code": "code_digest", "machine": "machine"}[changed]
+        monkeypatch.setattr(checkpoint_module, function, lambda: "other")
+        monkeypatch.setattr(provenance, function, lambda: "other")
+    with pytest.warns(UserWarning, match="so the run starts again") as told:
+        again = train(config, "cpu", threads=fresh.provenance.threads, data=data, checkpoints=tmp_path)
+    assert len(told) == 1
+    assert again.results() == fresh.results()
+    assert again.provenance.threads == fresh.provenance.threads
+    assert changed == "threads" or "other" in (again.provenance.code, again.provenance.platform)
 
 
 def test_a_checkpoint_of_other_data_is_not_gone_on_from(make_images, tiny_config, tmp_path):
@@ -352,6 +433,54 @@ def test_batches_that_do_not_come_out_even(make_images, tiny_config, tmp_path, t
     assert record.provenance.train_images == train_images
 
 
+@pytest.mark.parametrize(("size", "shapes"), [(96, [32, 32, 32]), (70, [32, 32]), (20, [20])])
+def test_a_last_batch_that_is_dropped_leaves_one_shape(
+    make_images, tiny_config, tmp_path, monkeypatch, size, shapes
+):
+    seen, augmented = [], Task.training_batch
+    monkeypatch.setattr(
+        Task, "training_batch", lambda task, index, g: (seen.append(len(index)), augmented(task, index, g))[1]
+    )
+    dropping = tiny_config(noise="none", sgd={"epochs": 2, "last_batch": "drop", "lr_decay": 0.1})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CappedWarning)
+        record = train(dropping, "cpu", data=make_images(train=size), checkpoints=tmp_path)
+    assert seen == shapes * 2
+    last_step = 2 * len(shapes) - 1
+    assert record.epochs[-1].learning_rate == pytest.approx(0.05 / (1 + 0.1 * last_step))
+    assert record.provenance.train_images == size
+
+
+def test_without_a_rest_dropping_it_changes_nothing(make_images, tiny_config, tmp_path):
+    data = make_images(train=96)
+    keeping, dropping = (tiny_config(sgd={"last_batch": what}) for what in ("keep", "drop"))
+    assert keeping == tiny_config()
+    assert keeping.run_id != dropping.run_id
+    assert "last batch dropped" in dropping.setting
+    kept, dropped = (
+        train(config, "cpu", data=data, checkpoints=tmp_path).results() for config in (keeping, dropping)
+    )
+    del kept["config"], dropped["config"]
+    assert kept == dropped
+
+
+@pytest.mark.parametrize("benchmark", [False, True])
+def test_cudnn_is_told_what_the_config_says(benchmark):
+    before = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+    with repeatable(1, benchmark):
+        assert torch.backends.cudnn.benchmark == benchmark
+        assert torch.backends.cudnn.deterministic != benchmark
+    assert (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic) == before
+
+
+def test_what_a_gpu_needs_changes_nothing_on_a_cpu(make_images, tiny_config, tmp_path):
+    data = make_images()
+    plain = train(tiny_config(), "cpu", data=data, checkpoints=tmp_path).results()
+    benchmark = train(tiny_config(cudnn_benchmark=True), "cpu", data=data, checkpoints=tmp_path).results()
+    del plain["config"], benchmark["config"]
+    assert plain == benchmark
+
+
 def test_epochs_are_measured_on_a_subset_and_the_end_on_all(make_images, tiny_config, tmp_path):
     data = make_images(train=32, test=2300, shape=(2, 2, 1))
     config = tiny_config(sgd={"epochs": 13})
@@ -442,3 +571,26 @@ def test_a_compiled_run_is_near_to_the_eager_one(make_images, tiny_config, tmp_p
     eager = train(tiny_config(), "cpu", data=data, checkpoints=tmp_path)
     for one, other in zip(compiled.epochs, eager.epochs, strict=True):
         assert one.train_loss == pytest.approx(other.train_loss, rel=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("last_batch", "graphs"), [("drop", 1), ("keep", 2)])
+def test_one_shape_of_batches_is_one_graph(make_images, tiny_config, tmp_path, last_batch, graphs):
+    """Compiled as for a GPU, where each graph is captured: the rest of an epoch would be another one."""
+    config = tiny_config(
+        noise="none",
+        sgd={"last_batch": last_batch},
+        **{"compile": True, "compile_mode": "reduce-overhead"},
+    )
+    torch._dynamo.reset()
+    counted = torch._dynamo.utils.counters
+    counted.clear()
+    record = train(config, "cpu", data=make_images(train=80), checkpoints=tmp_path)
+    assert counted["stats"]["unique_graphs"] == graphs
+    eager = train(
+        tiny_config(noise="none", sgd={"last_batch": last_batch}),
+        "cpu",
+        data=make_images(train=80),
+        checkpoints=tmp_path,
+    )
+    assert record.epochs[0].train_loss == pytest.approx(eager.epochs[0].train_loss, rel=1e-3)

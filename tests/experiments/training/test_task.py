@@ -142,3 +142,14 @@ def test_augmented_batches_come_from_the_generator_alone(make_images, tiny_confi
     assert not torch.equal(batch(0), batch(1))
     assert not torch.equal(batch(0), task.normalised(task.images[index]))
     assert batch(0).is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(("rate", "warned"), [(0.6, False), (0.7, True), (1.0, True)])
+def test_noise_that_leaves_no_class_to_be_told_is_legal_and_warned_of(
+    make_images, tiny_config, rate, warned, recwarn
+):
+    """Of three classes the right label is no longer the most frequent one from two thirds on."""
+    task = prepare(tiny_config(noise=f"symmetric-{rate}"), torch.device("cpu"), data=make_images(train=300))
+    assert task.flipped.float().mean().item() == pytest.approx(rate)
+    told = [warning for warning in recwarn if "no more frequent than a wrong one" in str(warning.message)]
+    assert bool(told) == warned
