@@ -27,7 +27,7 @@ def noise_report(noisy: NoisyLabels, classes: Sequence[str] | None = None) -> Fi
     noisy : NoisyLabels
         From `sce_lib.noise.corrupt`, or labels that people gave.
     classes : sequence of str, optional
-        Names of the K classes; their indices where they are not given.
+        Names of the K classes; those that the labels came with where they are not given.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def noise_report(noisy: NoisyLabels, classes: Sequence[str] | None = None) -> Fi
     30 labels, 12 flipped: 40.0 %, by class 40.0 to 40.0 %; largest |realised − requested| 0.0000
     """
     page = report(noisy)
-    names = [str(label) for label in range(noisy.num_classes)] if classes is None else list(classes)
+    names = [str(name) for name in (noisy.classes if classes is None else classes)]
     if len(names) != noisy.num_classes:
         raise ValueError(f"{len(names)} class names for labels of {noisy.num_classes} classes")
     height = style.PANEL_HEIGHT + 0.1 * min(noisy.num_classes, _LARGEST_TABLE)

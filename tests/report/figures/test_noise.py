@@ -141,3 +141,9 @@ def test_colour_images_are_drawn_in_colour(make_images):
 def test_labels_of_other_images_are_refused(digits):
     with pytest.raises(ValueError, match="noise: 3 labels for 1297 training images"):
         flipped_samples(digits, {"noise": corrupt([0, 1, 2], symmetric_matrix(10, 0.4), seed=0)})
+
+
+def test_labels_that_are_names_are_drawn_by_name():
+    noisy = corrupt(["cat", "dog", "dog"] * 5, symmetric_matrix(2, 0.4), seed=0)
+    shown = [label.get_text() for label in noise_report(noisy).axes[0].get_yticklabels()]
+    assert shown == ["cat", "dog"]
