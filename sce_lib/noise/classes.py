@@ -312,6 +312,17 @@ def is_tensor(value: Any) -> bool:
 
 
 # --- What pandas offers, by what it can do: it is not imported. ---------------------------------------
+def names_of_columns(table: Any, rows_too: bool = False) -> list[Any] | None:
+    """Return the names of a pandas table's columns, and of its rows; None where they are numbered."""
+    if not hasattr(table, "columns"):
+        return None
+    columns = list(table.columns)
+    if rows_too and list(table.index) != columns:
+        found = f"{list(table.index)[:_FEW]} and {columns[:_FEW]}"
+        raise ValueError(f"a table of classes has the same in rows and columns, in one order, not {found}")
+    return None if columns == list(range(len(columns))) else columns
+
+
 def _categories(labels: Any) -> list[Any] | None:
     """Return the categories of a categorical, alone, as a pandas Series or index; None for anything else."""
     dtype: Any = getattr(labels, "dtype", None)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sce_lib.noise.classes import IGNORED, Classes, Integers, classes_of
+from sce_lib.noise.classes import IGNORED, Classes, Integers, classes_of, names_of_columns
 from sce_lib.noise.matrices import Matrix, check_num_classes
 
 
@@ -30,12 +30,7 @@ def transition_from_counts(counts: ArrayLike, classes: Any = None) -> Matrix:
     >>> transition_from_counts([[3, 1], [0, 2]]).tolist()
     [[0.75, 0.25], [0.0, 1.0]]
     """
-    table: Any = counts
-    if classes is None and hasattr(table, "columns"):
-        classes, columns = list(table.index), list(table.columns)
-        if classes != columns:
-            both = f"rows and columns, not {classes} and {columns}"
-            raise ValueError(f"a table of counts has the same classes in {both}")
+    classes = names_of_columns(counts, rows_too=True) if classes is None else classes
     table = _checked(counts)
     if classes is not None and len(classes) != len(table):
         raise ValueError(f"{len(classes)} class names for counts of {len(table)} classes")
@@ -106,6 +101,8 @@ def count_labels(
 
 def encode_both(classes: Classes, clean: Any, labels: Any) -> tuple[Integers, Integers]:
     """Return clean and noisy labels as indices, of one shape; a sample counts by both or not at all."""
+    if hasattr(clean, "iloc") and hasattr(labels, "iloc") and not clean.index.equals(labels.index):
+        raise ValueError("clean and noisy labels have other indices: bring them into one order, by .reindex")
     before, after = classes.encode(clean), classes.encode(labels)
     if before.shape != after.shape:
         if before.ndim == after.ndim == 1:

@@ -4,7 +4,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from sce_lib.noise.classes import IGNORED, Classes, Integers, classes_of
+from sce_lib.noise.classes import IGNORED, Classes, Integers, classes_of, names_of_columns
 from sce_lib.noise.counts import frequencies
 from sce_lib.noise.instance import check_probabilities
 from sce_lib.noise.matrices import Matrix
@@ -60,7 +60,8 @@ def estimate_transition(
     method : {"confident_joint", "anchors"}
         See above.
     classes : sequence, optional
-        Names of the classes, in the order of the columns; those of the labels, sorted, where not given.
+        Names of the classes, in the order of the columns; those of a pandas table's columns, or of the
+        labels, sorted, where not given.
 
     Raises
     ------
@@ -78,6 +79,7 @@ def estimate_transition(
     if method not in get_args(Method):
         raise ValueError(f"method {method!r} is not known; known are {', '.join(get_args(Method))}")
     p = check_probabilities(probabilities)
+    classes = names_of_columns(probabilities) if classes is None else classes
     names = classes_of(labels, num_classes=p.shape[1], classes=classes, ignore_index=None)
     y = names.encode(labels)
     if y.shape != (len(p),):

@@ -101,8 +101,9 @@ def load_export(path: str | Path, classes: Any = None) -> NoisyLabels:
     path : path
         ``.csv`` or ``.npz``, of 2 GiB at most.
     classes : sequence or Classes, optional
-        For a CSV, which has no matrix: the names of the classes, or ``range(10)``. Where they are not given
-        they are those that occur, sorted. What was realised then stands for what was asked for.
+        For a CSV, which has no matrix: the names of the classes, ``range(10)``, or a `Classes` with its
+        `ignore_index`. Where they are not given they are those that occur, sorted. What was realised then
+        stands for what was asked for.
 
     Raises
     ------

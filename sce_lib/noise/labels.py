@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sce_lib.noise.classes import IGNORED, Classes, Integers, classes_of, in_type_of
+from sce_lib.noise.classes import IGNORED, Classes, Integers, classes_of, in_type_of, names_of_columns
 from sce_lib.noise.counts import count_indices, encode_both, frequencies
 from sce_lib.noise.matrices import Matrix, check_matrix, check_num_classes, generator_from
 
@@ -155,8 +155,8 @@ def corrupt(
         or down (largest remainders first, ties by lot), so that every entry of the realised matrix is
         within 1/n of the requested one for a class of n. Otherwise each label is drawn independently.
     classes : sequence of str or int, or Classes, optional
-        Names of the classes in the order of the matrix's rows. Those of the labels, sorted, where they are
-        not given: a class that does not occur has to be.
+        Names of the classes in the order of the matrix's rows. Those of a matrix that is a pandas table, or
+        of the labels, sorted, where they are not given: a class that does not occur has to be.
     ignore_index : int or str, optional
         The label of samples that do not count, 255 in a mask, say: they keep it.
 
@@ -174,6 +174,7 @@ def corrupt(
     ['dog', 'dog', 'dog', 'cat']
     """
     T = check_matrix(matrix)
+    classes = names_of_columns(matrix, rows_too=True) if classes is None else classes
     names = classes_of(labels, num_classes=len(T), classes=classes, ignore_index=ignore_index)
     clean, rng = names.encode(labels), generator_from(seed)
     noisy = clean.copy()

@@ -206,6 +206,18 @@ def test_labels_that_do_not_go_together_are_refused():
         )
 
 
+def test_tables_of_pandas_have_their_own_order():
+    T = pair_matrix(2, {"dog": "cat"}, 1.0, ["dog", "cat"])
+    table = pd.DataFrame(T, index=["dog", "cat"], columns=["dog", "cat"])
+    assert corrupt(["cat", "dog"], table, seed=0).labels.tolist() == ["cat", "cat"]
+    assert corrupt(["cat", "dog"], pd.DataFrame(np.eye(2)), seed=0).labels.tolist() == ["cat", "dog"]
+    with pytest.raises(ValueError, match="same in rows and columns"):
+        corrupt(["cat", "dog"], table[["cat", "dog"]], seed=0)
+    clean, noisy = (pd.Series(["cat", "dog"], index=index) for index in ([0, 1], [1, 0]))
+    with pytest.raises(ValueError, match="other indices"):
+        count_labels(clean, noisy)
+
+
 def test_matrices_by_name():
     ids = [10, 20, 30, 40]
     np.testing.assert_array_equal(pair_matrix(4, {40: 10}, 0.3, ids), pair_matrix(4, {3: 0}, 0.3))

@@ -78,6 +78,8 @@ def test_labels_may_have_names_and_predictions_be_of_torch():
     )
     backwards = estimate_transition(p[:, ::-1], names[labels], classes=list(names[::-1]))
     np.testing.assert_allclose(backwards, expected[::-1, ::-1])
+    table = pd.DataFrame(p[:, ::-1], columns=names[::-1])
+    np.testing.assert_array_equal(estimate_transition(table, names[labels]), backwards)
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,10 @@ def test_masks_are_exported_with_what_they_ignore(tmp_path):
     np.testing.assert_array_equal(back.labels, noisy.labels)
     np.testing.assert_array_equal(back.realised, noisy.realised)
     assert back.rate == noisy.rate
+    line = corrupt(mask[0, 0], symmetric_matrix(3, 0.4), seed=0, ignore_index=255)
+    back = load_export(export(line, tmp_path / "line.csv"), classes=line.classes)
+    np.testing.assert_array_equal(back.labels, line.labels)
+    assert (back.rate, back.num_labels) == (line.rate, line.num_labels)
     with pytest.raises(ValueError, match=r"shape \(3, 8, 8\) are exported to .npz"):
         export(noisy, tmp_path / "mask.csv")
 

@@ -251,7 +251,7 @@ def test_a_cross_table_has_its_names():
     table = pd.crosstab(clean, noisy)
     np.testing.assert_array_equal(transition_from_counts(table), [[1, 0], [0.5, 0.5]])
     np.testing.assert_array_equal(table, count_labels(clean, noisy))
-    with pytest.raises(ValueError, match="rows and columns"):
+    with pytest.raises(ValueError, match="same in rows and columns"):
         transition_from_counts(table[["dog", "cat"]])
     table.loc["cat"] = 0
     with pytest.warns(UserWarning, match=r"class 0 \('cat'\) has no counts"):
