@@ -1,8 +1,9 @@
 """Predictions for the training images, by networks that were not trained on them: to find wrong labels."""
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from sce_lib import metrics
 from sce_lib.data import ImageData, LazyImageData
 from sce_lib.experiments.config import RunConfig
-from sce_lib.experiments.training import TrainingDiverged, measure, resolve_device
+from sce_lib.experiments.training import TrainingDiverged, measure, provenance, resolve_device
 from sce_lib.experiments.training.checkpoint import Checkpoint
 from sce_lib.experiments.training.loop import Run, repeatable
 from sce_lib.experiments.training.task import Task, epoch_test_size, prepare
@@ -138,8 +139,8 @@ def out_of_fold(
         See `train`.
     checkpoints : path, optional
         Where the state of the network in training and what each fold came to are kept, by default
-        ``out_of_fold`` in the cache: an interrupted call goes on where it was, and the next one with the same
-        arguments, images and versions reads them. They can be deleted at any time.
+        ``out_of_fold`` in the cache: an interrupted call goes on where it was, a minute back at most, and the
+        next one of the same arguments, images, code and machine reads them. They can be deleted at any time.
 
     Raises
     ------
@@ -157,8 +158,7 @@ def out_of_fold(
     (torch.Size([200, 10]), [100, 100], 80)
     """
     resolved = resolve_device(device)
-    with repeatable(threads):
-        task = prepare(config, resolved, root, data)
+    with _prepared(config, resolved, threads, root, data) as task:
         fold = stratified_folds(task.labels, folds, config.seed)
         return _predictions(task, fold, [fold != k for k in range(folds)], resolved, checkpoints, progress)
 
@@ -186,10 +186,25 @@ def in_sample(
     torch.Size([200, 10])
     """
     resolved = resolve_device(device)
-    with repeatable(threads):
-        task = prepare(config, resolved, root, data)
+    with _prepared(config, resolved, threads, root, data) as task:
         fold = torch.zeros(len(task.labels), dtype=torch.int64)
         return _predictions(task, fold, [fold == 0], resolved, checkpoints, progress)
+
+
+@contextlib.contextmanager
+def _prepared(
+    config: RunConfig,
+    device: torch.device,
+    threads: int | None,
+    root: str | Path | None,
+    data: ImageData | LazyImageData | None,
+) -> Iterator[Task]:
+    """Prepare what a run needs, as `train` does, and hand it back afterwards."""
+    with (
+        repeatable(threads, config.cudnn_benchmark),
+        contextlib.closing(prepare(config, device, root, data)) as task,
+    ):
+        yield task
 
 
 def _predictions(
@@ -208,9 +223,11 @@ def _predictions(
     with tqdm(total=epochs, desc=task.config.run_id, unit="epoch", disable=hidden) as bar:
         for number, mask in enumerate(trained_on):
             which, predicted = f"{number + 1}-of-{len(trained_on)}", fold == number
-            part = _part(task, mask.nonzero()[:, 0].to(device), predicted.nonzero()[:, 0].to(device))
-            checkpoint = Checkpoint(task.config, f"{task.data.fingerprint} {which}", folder / which)
-            logits[predicted] = _logits(part, device, checkpoint, bar)
+            made_on = provenance.device_name(device), torch.get_num_threads()
+            checkpoint = Checkpoint(task.config, task.data.fingerprint, folder / which, *made_on)
+            indices = (chosen.nonzero()[:, 0].to(device) for chosen in (mask, predicted))
+            with contextlib.closing(_part(task, *indices)) as part:
+                logits[predicted] = _logits(part, device, checkpoint, bar)
     return TrainingPredictions(
         logits=logits,
         labels=task.labels.cpu(),
@@ -246,7 +263,8 @@ def _logits(task: Task, device: torch.device, checkpoint: Checkpoint, bar: Any) 
         bar.update(len(run.epochs))
     for epoch in range(len(run.epochs), epochs):
         run.run_epoch(epoch)
-        checkpoint.save(run.state())
+        if checkpoint.due:
+            checkpoint.save(run.state())
         bar.update()
     logits = measure.outputs(run.model, task, task.test_images).cpu()
     if not logits.isfinite().all():

@@ -82,6 +82,7 @@ def test_in_sample_is_the_network_that_a_run_ends_with(make_images, tiny_config,
 
 
 def test_an_interrupted_call_goes_on_where_it_was(make_images, tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setenv("SCE_CHECKPOINT_SECONDS", "0")
     data, config = make_images(train=60), tiny_config("sl", sgd={"epochs": 3})
 
     def call(folder):
