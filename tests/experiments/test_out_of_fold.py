@@ -5,7 +5,9 @@ import random
 import numpy as np
 import pytest
 import torch
+from image_trees import Clothing
 
+from sce_lib.data import image_paths, load_clothing1m
 from sce_lib.experiments import out_of_fold as module
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.out_of_fold import in_sample, out_of_fold, stratified_folds
@@ -124,6 +126,18 @@ def test_what_is_damaged_is_made_again(make_images, tiny_config, tmp_path):
     with pytest.warns(UserWarning, match="counted as missing"):
         again = call()
     assert torch.equal(again.logits, whole.logits)
+
+
+def test_images_that_are_read_from_disk(tmp_path):
+    Clothing(tmp_path / "clothing1m").write()
+    data = load_clothing1m(tmp_path / "clothing1m", resize=40, crop=32)
+    config = RunConfig.preset("clothing1m", "sl", profile="smoke", n_train=None, embedding=0)
+    found = out_of_fold(config, 2, "cpu", data=data, checkpoints=tmp_path / "kept", progress=False)
+    assert found.logits.shape == (30, 14)
+    assert found.flipped is None  # nobody knows
+    table = found.table("margin", paths=image_paths(data))
+    assert sorted(table["path"]) == sorted(map(str, image_paths(data)))
+    assert table["margin"].is_monotonic_increasing
 
 
 def test_global_random_state_is_left_alone(make_images, tiny_config, tmp_path):
