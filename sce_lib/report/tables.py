@@ -183,12 +183,13 @@ def provenance(records: Sequence[RunRecord], command: str) -> str:
     minutes = sum(record.provenance.seconds for record in records) / 60
     per_epoch = records[0].test_images_per_epoch
     tested = "" if per_epoch == made.test_images else f" (curves: a fixed {per_epoch:,} of them)"
+    precision = " and ".join(sorted({record.config.precision for record in records}))
     images = f"{config.dataset}, {markdown(made.source)}"
     return (
         f"{_count(len(records), 'run')}, {_count(seeds, 'seed')} · {images} · "
         f"profile {config.profile}, protocol {config.protocol} §{config.section}: "
         f"{made.train_images:,} training images, {config.model.name} at width {config.model.width:g}, "
-        f"{config.optimisation.epochs} epochs · {made.test_images:,} test images{tested} · "
+        f"{config.optimisation.epochs} epochs, {precision} · {made.test_images:,} test images{tested} · "
         f"{minutes:.1f} minutes on {markdown(made.device)} · `{command}`"
     )
 

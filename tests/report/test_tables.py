@@ -162,12 +162,16 @@ def test_provenance_says_what_a_figure_rests_on(settings):
     for said in (
         "300 training images",
         "cnn4 at width 0.5",
-        "12 epochs",
+        "12 epochs, float32 ·",
         "3.0 minutes",
         "`sce sweep figure1`",
     ):
         assert said in line
     assert "3,000 test images · " in line
     assert "1 seed ·" in provenance(settings[1][:1], "x")
+    half = settings[0][0].config.model_copy(update={"precision": "bfloat16"})
+    both = [settings[0][0], settings[0][0].model_copy(update={"config": half})]
+    assert "epochs, bfloat16 ·" in provenance(both[1:], "x")
+    assert "epochs, bfloat16 and float32 ·" in provenance(both, "x")
     looked_at = settings[0][0].model_copy(update={"test_images_per_epoch": 20})
     assert "a fixed 20 of them" in provenance([looked_at], "x")

@@ -64,7 +64,8 @@ class Evidence:
         MissingRuns
             If there is none.
         ValueError
-            If two of them have one seed, and so are of configs that differ in something else.
+            If two of them have one seed, and so are of configs that differ in something else; if they are of
+            several precisions, which are several settings.
         """
         noise = noise or self.noise
         found = [record for record in select(self.records, noise=noise) if _is(record, method)]
@@ -73,6 +74,11 @@ class Evidence:
         if len({record.config.seed for record in found}) < len(found):
             names = ", ".join(f"{record.config.dataset}/{record.run_id}" for record in found)
             raise ValueError(f"evidence has one run a method, noise and seed, but here are {names}")
+        if len(precisions := {record.config.precision for record in found}) > 1:
+            raise ValueError(
+                f"runs of {method} under {noise} are of {' and '.join(sorted(precisions))}, which are not one "
+                "setting; choose with select(records, precision=...)"
+            )
         return found
 
     @cached_property

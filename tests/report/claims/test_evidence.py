@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from sce_lib.experiments.config.parts import SL
-from sce_lib.experiments.ledger import MissingRuns
+from sce_lib.experiments.ledger import MissingRuns, select
 from sce_lib.report.claims import QUANTITIES, Evidence
+from sce_lib.report.claims.regime import cells
+from sce_lib.report.leaderboard import leaderboard
+from sce_lib.report.tables import gains
 
 NOISY = "symmetric-0.4"
 
@@ -57,3 +60,20 @@ def test_a_name_means_the_method_as_the_paper_sets_it(make_record):
         assert evidence.of(method) == [record]
     with pytest.raises(MissingRuns, match="2ce"):
         evidence.of("2ce")
+
+
+def test_two_precisions_are_never_one_setting(make_record):
+    """Other seeds do not hide it: as where a grid with seeds of its own is in bfloat16."""
+    fine = [make_record("ce", "symmetric-0.4", seed=seed) for seed in (0, 1)]
+    rough = [make_record("ce", "symmetric-0.4", seed=seed, precision="bfloat16") for seed in (10, 11)]
+    assert "bfloat16" in rough[0].config.setting
+    assert rough[0].config.setting != fine[0].config.setting
+    for records in (fine, rough):
+        assert Evidence(records).of("ce", "symmetric-0.4") == records
+    with pytest.raises(ValueError, match=r"ce under symmetric-0\.4 are of bfloat16 and float32"):
+        Evidence([*fine, *rough]).of("ce", "symmetric-0.4")
+    with pytest.raises(ValueError, match="not one setting"):
+        gains([*fine, *rough], "ce", "ce", "symmetric-0.4")
+    assert len(leaderboard([*fine, *rough])) == 2
+    assert cells([*fine, *rough]) == {}
+    assert Evidence(select([*fine, *rough], precision="bfloat16")).of("ce", "symmetric-0.4") == rough
