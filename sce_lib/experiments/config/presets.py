@@ -152,12 +152,13 @@ def resolve_noise(noise: "str | tuple[str, float] | Noise", protocol: Protocol =
     >>> resolve_noise("symmetric")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    ValueError: noise 'symmetric' is not known: give none, KIND-RATE (symmetric, asymmetric, instance, ...
+    ValueError: noise 'symmetric' is not known: give none, symmetric-RATE, asymmetric-RATE, ...
     """
     if isinstance(noise, Noise):
         return noise
     kinds = ("symmetric", "asymmetric", *BY_IMAGE)
-    unknown = f"noise {quoted(noise)} is not known: give none, KIND-RATE ({', '.join(kinds)}) or human-LABELS"
+    known = ", ".join(f"{kind}-RATE" for kind in kinds)
+    unknown = f"noise {quoted(noise)} is not known: give none, {known} or human-LABELS"
     if not isinstance(noise, str) and not (isinstance(noise, tuple | list) and len(noise) == 2):
         raise ValueError(unknown)
     kind, _, detail = noise.partition("-") if isinstance(noise, str) else (noise[0], "", str(noise[1]))
