@@ -68,7 +68,7 @@ class Classes(Sequence[Any]):
         (Classes('cat', 'dog'), Classes(10, 20, 30), Classes(0, 1, 2))
         """
         for given in labels:
-            if (categories := _categories(given)) is not None:
+            if categories := _categories(given):
                 _codes(given)  # what is missing is named first
                 return cls(categories, ignore_index)._sized(num_classes)
         arrays = [values(given) for given in labels]
@@ -172,9 +172,11 @@ class Classes(Sequence[Any]):
             if np.iinfo(given.dtype).max < highest:
                 raise ValueError(f"labels of type {given.dtype} cannot hold {len(self)} classes: use int64")
             array = array.astype(given.dtype, copy=False)
-        categories = _categories(like)
-        for name in [] if categories is None else sorted(set(self.names) - set(categories))[:1]:
-            raise ValueError(f"{_short(name)} is none of the labels' categories: add it by set_categories")
+        if indices.size and (categories := _categories(like)) is not None:
+            for name in sorted(set(self.names) - set(categories))[:1]:
+                raise ValueError(
+                    f"{_short(name)} is none of the labels' categories: add it by set_categories"
+                )
         return in_type_of(like, array.copy() if array is indices else array, keep_dtype=True)
 
     @property

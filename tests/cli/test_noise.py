@@ -114,7 +114,7 @@ def test_labels_of_a_file_by_pairs_matrix_and_features(sce, table, tmp_path):
         ),
         ("--labels mine.csv --column species --matrix mine.csv", "could not convert string"),
         ("--labels ids.txt --classes cat,dog", "the labels are integers, and 'cat' is none"),
-        ("--noise instance", "give none, KIND-RATE"),
+        ("--noise instance", "instance-RATE, confidence-RATE or human-LABELS"),
     ],
 )
 def test_what_cannot_be_exported_is_named_and_leaves_no_file(sce, table, tmp_path, arguments, named):

@@ -159,7 +159,15 @@ def test_what_is_returned_does_not_share_memory_with_what_was_given():
 
 
 @pytest.mark.parametrize(
-    "empty", [[], np.array([]), np.zeros(0, np.int64), torch.zeros(0, dtype=torch.int64)]
+    "empty",
+    [
+        [],
+        np.array([]),
+        np.zeros(0, np.int64),
+        np.zeros(0, str),
+        torch.zeros(0, dtype=torch.int64),
+        pd.Series([], dtype="category"),
+    ],
 )
 @pytest.mark.parametrize("exact", [True, False])
 def test_no_labels_are_no_trouble(empty, exact):
