@@ -5,6 +5,7 @@ What takes `cells` takes the table that `cells` returns; `records` are of one da
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,12 +75,17 @@ def cells(
     return table.assign(difference=table["last"] - table["paper"])
 
 
+def _changes_of(row: Any, scale: Scale) -> str:
+    """Return in words what a scale changes in the preset of a leaderboard's row."""
+    cell = row.dataset, row.method, row.noise, row.protocol, row.profile, row.section
+    return RunConfig.preset(*cell, scale=scale).changes
+
+
 def _require_one_table(board: pd.DataFrame, dataset: str, scale: Scale) -> None:
     """Raise unless the rows of a leaderboard are cells of one table, each once."""
     if others := sorted(set(board["dataset"]) - {dataset}):
         raise ValueError(f"these are to be cells of {dataset}, but some are of {', '.join(others)}")
-    cells = board[["dataset", "method", "noise", "protocol", "profile", "section"]].itertuples(index=False)
-    own = [RunConfig.preset(*cell, scale=scale).changes if scale.options else "" for cell in cells]
+    own = [_changes_of(row, scale) if scale.options else "" for row in board.itertuples()]
     if changed := sorted(set(board["changes"][board["changes"] != own])):
         raise ValueError(f"Table 1 is of presets, but some runs have changes: {'; '.join(changed)}")
     twice = board[board.duplicated(["noise", "method"])]
