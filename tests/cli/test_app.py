@@ -1,6 +1,7 @@
 """The command, as one types it: here where that will do, as a process of its own where it matters."""
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -8,12 +9,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
+import sce_lib
 from sce_lib.cli.app import app
 from sce_lib.data import load_dataset
+from sce_lib.data.names import OFFICIAL
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.grids import grid
 from sce_lib.experiments.ledger import Ledger, select
@@ -107,18 +112,123 @@ def test_a_sweep_names_the_jobs_that_cannot_be_even_where_the_time_is_known(sce,
     assert (code, "at least 1, not 0" in said) == (2, True)
 
 
-def test_a_failed_run_ends_a_sweep_with_1_and_where_the_reason_is(sce, folders, monkeypatch):
-    monkeypatch.setenv("SCE_DATA", str(folders / "data"))
-    code, said = sce(
-        "sweep", "figure4", "--profile", "smoke", "--dataset", "tiny_imagenet100", "--device", "cpu"
-    )
+@pytest.fixture
+def cifar10_tree(folders):
+    """Write a tree of CIFAR-10's classes with two images each, without the labels that people gave."""
+    for name in OFFICIAL["cifar10"].classes:
+        for split in ("train", "test"):
+            folder = folders / "data" / "cifar10" / split / name
+            folder.mkdir(parents=True)
+            for place in range(2):
+                Image.new("RGB", (32, 32), (place, place, place)).save(folder / f"{name} {place}.png")
+
+
+def test_a_failed_run_ends_a_sweep_with_1_and_where_the_reason_is(sce, folders, cifar10_tree):
+    small = ["--profile", "smoke", "--epochs", 1, "--device", "cpu"]
+    code, said = sce("sweep", "cifar10n", *small)
     assert code == 1
-    assert "failed: tiny_imagenet100/ce-symmetric-0.4" in said
+    assert "cannot begin: 20 runs:" in said
+    assert "failed: cifar10/ce-human-worse_label" in said
     assert "tried again" not in said
-    assert "0 trained, 1 failed" in said
+    assert "0 trained, 20 failed" in said
     assert f"kept in {folders / 'ledger' / 'failed'}" in said
-    assert "failed: tiny_imagenet100/ce-symmetric-0.4" in sce("ledger", "ls")[1]
+    assert "failed: cifar10/ce-human-worse_label" in sce("ledger", "ls")[1]
     assert list(Ledger(folders / "ledger")) == []
+
+
+def test_a_dry_run_says_what_cannot_begin_and_what_is_less_than_asked(sce, folders, cifar10_tree):
+    code, said = sce("sweep", "cifar10n", "--profile", "smoke", "--dry-run")
+    assert code == 1
+    assert "cannot begin: 20 runs:" in said
+    assert "CIFAR-10_human.pt" in said
+    code, said = sce("sweep", "figure4", "--profile", "smoke", "--dataset", "cifar10", "--dry-run")
+    assert code == 0
+    assert "cifar10 has 20 training images: a run has all of them, not 1,000" in said
+    assert "a batch of cifar10 is of 20, not 128" in said
+    code, said = sce("sweep", "figure4", "--profile", "smoke", "--dataset", "mnist", "--dry-run")
+    assert code == 0
+    assert "mnist is not here: torchvision downloads it" in said
+    code, said = sce("sweep", "table3", "--profile", "smoke", "--dry-run")
+    assert code == 1
+    assert "cannot begin: 6 runs:" in said
+
+
+def test_a_dry_run_says_which_noise_own_images_have_no_matrix_for(sce, folders, write_tree):
+    write_tree(folders / "data" / "birds")
+    code, said = sce("sweep", "table1", "--profile", "smoke", "--dataset", "birds", "--dry-run")
+    assert code == 1
+    assert "cannot begin: 21 runs: no asymmetric noise is defined for 'birds'" in said
+
+
+def test_few_images_with_odd_names_train_by_the_documented_command(sce, folders, write_tree):
+    write_tree(folders / "data" / "birds")
+    code, said = sce(
+        *[
+            "run",
+            "--dataset",
+            "birds",
+            "--method",
+            "sl",
+            "--noise",
+            "clean",
+            "--profile",
+            "laptop",
+            "--epochs",
+            "3",
+        ]
+    )
+    assert code == 0, said
+    assert "sce: birds has 90 training images: a run has all of them, not 10,000" in said
+    assert "sce: a batch of birds is of 90, not 128" in said
+    (record,) = Ledger(folders / "ledger")
+    assert record.provenance.train_images == 90
+    assert record.config.n_train == 10_000  # what was asked
+    assert record.classes == ["mésange bleue", "pie #2", "rouge-gorge $x_1$"]
+    shown = sce("ledger", "show", record.run_id)[1]
+    assert "pie #2" in shown
+    assert "90 training images" in shown
+
+
+def test_how_much_is_trained_can_be_said(sce, folders):
+    small = ["--n-train", 100, "--epochs", 2, "--width", 0.25]
+    code, _ = sce("run", "--method", "ce", *small)
+    assert code == 0
+    (record,) = Ledger(folders / "ledger")
+    assert record.provenance.train_images == 100
+    assert len(record.epochs) == 2
+    assert record.config.model.width == 0.25
+    assert record.config.optimisation.milestones == (1,)
+    assert "100 images" in record.config.setting
+    # A sweep of the same amount finds it.
+    code, said = sce("sweep", "figure4", "--profile", "smoke", *small, "--dry-run")
+    assert "1 runs, 0 in the ledger" in said  # of §5.1
+    code, said = sce("sweep", "table1_sample", "--profile", "smoke", *small, "--dry-run")
+    assert "9 runs, 0 in the ledger" in said
+
+
+def test_a_config_and_an_amount_do_not_go_together(sce, folders):
+    _, path = small_config(folders)
+    code, said = sce("run", "--config", path, "--epochs", 3)
+    assert (code, "leave out --epochs 3" in said) == (2, True)
+
+
+def test_a_full_memory_is_a_line(sce, folders, write_tree):
+    """A network of 13 GB, where 4 are left: torch itself is asked for it, and says so."""
+    write_tree(folders / "data" / "birds", side=512, train=2, test=1)
+    before, used = resource.getrlimit(resource.RLIMIT_AS), psutil.Process().memory_info().vms
+    resource.setrlimit(resource.RLIMIT_AS, (used + 4 * 2**30, before[1]))
+    try:
+        code, said = sce("run", "--dataset", "birds", "--width", 4, "--noise", "clean")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert code == 2
+    assert "sce: out of memory (" in said
+    assert "give a smaller --width or --n-train, or another --device" in said
+    assert "Traceback" not in said
+
+
+def test_the_version_is_said(sce):
+    assert sce("--version") == (0, f"sce-lib {sce_lib.__version__}")
 
 
 def test_a_scheduler_that_does_not_answer_is_named(sce):

@@ -6,7 +6,8 @@ import torch
 
 from sce_lib.data import DatasetError
 from sce_lib.experiments.config.parts import Noise
-from sce_lib.experiments.training.task import prepare
+from sce_lib.experiments.training import train
+from sce_lib.experiments.training.task import CappedWarning, prepare
 from sce_lib.noise import symmetric_matrix
 
 CPU = torch.device("cpu")
@@ -47,9 +48,20 @@ def test_the_subset_keeps_the_shares_and_is_the_same_for_every_seed(make_images,
 
 
 def test_more_training_images_than_there_are(make_images, tiny_config):
-    with pytest.raises(ValueError, match=r"n_train is 97, .* 96 training images"):
-        prepare(tiny_config(n_train=97), CPU, data=make_images(train=96))
-    assert len(prepare(tiny_config(n_train=96), CPU, data=make_images(train=96)).labels) == 96
+    data = make_images(train=96)
+    whole = prepare(tiny_config(n_train=96), CPU, data=data)
+    with pytest.warns(CappedWarning, match="tiny has 96 training images: a run has all of them, not 97"):
+        capped = prepare(tiny_config(n_train=97), CPU, data=data)
+    assert len(capped.labels) == 96
+    assert torch.equal(capped.labels, whole.labels)
+    assert torch.equal(capped.images, whole.images)
+
+
+def test_a_batch_larger_than_the_data(make_images, tiny_config, tmp_path):
+    config = tiny_config(sgd={"batch_size": 500})
+    with pytest.warns(CappedWarning, match="a batch of tiny is of 96, not 500"):
+        record = train(config, "cpu", threads=1, data=make_images(train=96), checkpoints=tmp_path)
+    assert len(record.epochs) == config.optimisation.epochs
 
 
 def test_a_single_training_image(make_images, tiny_config):
