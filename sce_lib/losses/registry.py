@@ -70,11 +70,11 @@ def get(name: str, /, *hyperparameters: Any, **keywords: Any) -> nn.Module:
     SymmetricCrossEntropy(alpha=0.5, beta=1.0, A=-4.0)
     >>> get("gce", q=0.5, reduction="sum")
     GeneralizedCrossEntropy(q=0.5, truncation=None, reduction='sum')
-    >>> get("sl", alhpa=0.5)
+    >>> get("lsr", epsilom=0.5)
     Traceback (most recent call last):
         ...
-    TypeError: 'sl' takes alpha=0.1, beta=1.0, A=-4.0, besides weight, ignore_index, reduction and \
-label_smoothing; not 'alhpa' (did you mean 'alpha'?)
+    TypeError: 'lsr' takes epsilon=0.1, besides weight, ignore_index, reduction and label_smoothing; not \
+'epsilom' (did you mean 'epsilon'?)
     """
     make = _maker(name)
     _check_arguments(name, inspect.signature(make), hyperparameters, keywords)

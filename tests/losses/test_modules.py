@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from loss_cases import batch
+from loss_cases import CASES, batch
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -334,3 +334,64 @@ def test_a_subclass_with_a_signature_of_its_own_keeps_what_it_was_given():
     expected = losses.SymmetricCrossEntropy(0.5, 2.0, A=-6.0)
     assert Fixed().hyperparameters() == expected.hyperparameters() == {"alpha": 0.5, "beta": 2.0, "A": -6.0}
     assert_close(Fixed()(logits, target), expected(logits, target))
+
+
+def test_many_losses_compile_in_one_process(monkeypatch):
+    """torch gives up after compiling one piece of code eight times; each class of losses has its own."""
+    data = batch()
+    monkeypatch.setattr(torch._dynamo.config, "fail_on_recompile_limit_hit", True)
+    torch.compiler.reset()
+    plain = [case.module(data.T) for case in CASES if "+" not in case.name]
+    assert len({type(loss) for loss in plain}) > torch._dynamo.config.recompile_limit
+    for loss in plain + [losses.SymmetricCrossEntropy(alpha=0.1 * n) for n in range(1, 12)]:
+        compiled = torch.compile(loss, fullgraph=True, backend="eager")
+        for target in (data.labels, data.probabilities):
+            assert_close(compiled(data.logits, target), loss(data.logits, target))
+
+
+def test_a_subclass_with_a_formula_of_its_own_is_computed_by_it():
+    class Halved(losses.SymmetricCrossEntropy):
+        def per_sample(self, logits, target):
+            return super().per_sample(logits, target) / 2
+
+    data = batch()
+    whole = losses.SymmetricCrossEntropy()(data.logits, data.labels)
+    assert_close(Halved()(data.logits, data.labels), whole / 2)
+    assert_close(losses.Sum([(2.0, Halved())])(data.logits, data.labels), whole)
+
+
+class TestForwardsLogarithms:
+    """They are kept from call to call, and made anew where the matrix, or what it meets, is another."""
+
+    def test_they_are_made_once(self):
+        data, loss = batch(), losses.ForwardCorrection(batch().T)
+        loss(data.logits, data.labels)
+        (_, kept) = loss._kept
+        loss(data.logits, data.labels)
+        assert loss._kept[1] is kept
+
+    @pytest.mark.parametrize("change", ["load", "in place", "dtype", "replace", "copy", "inference"])
+    def test_they_follow_the_matrix(self, change):
+        data, other = batch(), batch(seed=9).T
+        loss = losses.ForwardCorrection(data.T)
+        loss(data.logits, data.labels)
+        expected = losses.ForwardCorrection(other)
+        logits = data.logits
+        if change == "load":
+            loss.load_state_dict(expected.state_dict())
+        elif change == "in place":
+            loss.T.copy_(other)
+        elif change == "replace":
+            loss.T = other
+        elif change == "dtype":
+            expected, logits = losses.ForwardCorrection(data.T), data.logits.float()
+        elif change == "copy":
+            loss = pickle.loads(pickle.dumps(copy.deepcopy(loss)))
+            loss.T.copy_(other)
+        else:
+            loss.load_state_dict(expected.state_dict())
+            with torch.inference_mode():
+                loss(logits, data.labels)
+        logits = logits.clone().requires_grad_()
+        loss(logits, data.labels).backward()
+        assert_close(loss(logits, data.labels), expected(logits, data.labels), rtol=0, atol=0)

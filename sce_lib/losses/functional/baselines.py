@@ -1,5 +1,6 @@
 """The losses that the paper compares itself with (§5.2)."""
 
+import functools
 import math
 from typing import Any
 
@@ -47,12 +48,15 @@ def generalized_cross_entropy(
         raise ValueError(f"q must be above 0 and at most 1, got q={q!r}")
     if truncation is not None and not 0 < truncation < 1:
         raise ValueError(f"truncation must lie strictly between 0 and 1, got truncation={truncation!r}")
-    largest = None if truncation is None else -math.log(truncation)
-
-    def loss(nll: Tensor) -> Tensor:
-        return -torch.expm1(-q * (nll if largest is None else nll.clamp(max=largest))) / q
-
+    loss = functools.partial(gce_of_nll, q=q, truncation=truncation)
     return reduced(inputs.expectation_over_labels(loss, logits, target), reduction)
+
+
+def gce_of_nll(nll: Tensor, q: float, truncation: float | None) -> Tensor:
+    """Generalized cross entropy of a class index by its ``-log p_y``."""
+    if truncation is not None:
+        nll = nll.clamp(max=-math.log(truncation))
+    return -torch.expm1(-q * nll) / q
 
 
 def label_smoothing(
@@ -133,10 +137,13 @@ def bootstrap(
     log_p = logits.log_softmax(dim)
     if hard:
         own = -log_p.max(dim).values
+        of_target = inputs.negative_log_likelihood(logits, target)
     else:
         p = log_p.exp()
-        own = -inputs.weighted_sum(p.detach() if detach else p, log_p, dim)
-    return reduced(beta * inputs.negative_log_likelihood(logits, target) + (1 - beta) * own, reduction)
+        # So far down p is 0 in every precision, and 0 log 0 is 0.
+        own = -((p.detach() if detach else p) * F.threshold(log_p, -1e4, -1e4)).sum(dim)
+        of_target = inputs.nll_of_log_p(log_p, target)
+    return reduced(beta * of_target + (1 - beta) * own, reduction)
 
 
 def forward_correction(logits: Tensor, target: Tensor, T: Any, *, reduction: Reduction = "none") -> Tensor:
@@ -162,16 +169,25 @@ def forward_correction(logits: Tensor, target: Tensor, T: Any, *, reduction: Red
     tensor([1.6667])
     """
     logits, target = inputs.checked(logits, target)
+    return reduced(forward_by_log_columns(logits, target, log_columns_of(T, logits)), reduction)
+
+
+def forward_by_log_columns(logits: Tensor, target: Tensor, log_columns: Tensor) -> Tensor:
+    """Forward correction by what :func:`log_columns_of` gives; input already checked."""
     dim = inputs.class_dimension(logits)
     log_p = logits.log_softmax(dim)
-    T = _matrix_like(T, logits)
-    log_T = torch.where((T == 0).all(0), torch.finfo(T.dtype).tiny, T).log()
     if not inputs.is_soft(target):
-        columns = F.embedding(target, log_T.T).movedim(-1, dim)
-        return reduced(-(log_p + columns).logsumexp(dim), reduction)
-    log_T = log_T.reshape(log_T.shape + (1,) * (logits.ndim - dim - 1))
+        columns = F.embedding(target, log_columns).movedim(-1, dim)
+        return -(log_p + columns).logsumexp(dim)
+    log_T = log_columns.T.contiguous().reshape(log_columns.shape + (1,) * (logits.ndim - dim - 1))
     of_labels = (log_p.unsqueeze(dim + 1) + log_T).logsumexp(dim)
-    return reduced(-inputs.weighted_sum(target, of_labels, dim), reduction)
+    return -inputs.weighted_sum(target, of_labels, dim)
+
+
+def log_columns_of(T: Any, logits: Tensor) -> Tensor:
+    """Logarithms of a transition matrix for logits to be added to, one row for each label."""
+    T = _matrix_like(T, logits)
+    return torch.where((T == 0).all(0), torch.finfo(T.dtype).tiny, T).log().T.contiguous()
 
 
 def backward_correction(logits: Tensor, target: Tensor, T: Any, *, reduction: Reduction = "none") -> Tensor:

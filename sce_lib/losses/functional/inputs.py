@@ -55,7 +55,7 @@ def checked(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return logits, target.to(logits.dtype)
     target = class_indices(target)
     dim = class_dimension(logits)
-    expected = logits.shape[:dim] + logits.shape[dim + 1 :]
+    expected = logits.shape[:dim] if logits.ndim <= 2 else logits.shape[:1] + logits.shape[2:]
     if target.shape != expected:
         shapes = f"{tuple(logits.shape)} must have the shape {tuple(expected)}, got {tuple(target.shape)}"
         raise ValueError(f"class indices for logits of shape {shapes}")
@@ -65,11 +65,20 @@ def checked(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 def negative_log_likelihood(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """``-log p_y`` of each sample, or its mean under the target's probabilities; input already checked."""
     if is_soft(target):
-        dim = class_dimension(logits)
-        return -weighted_sum(target, logits.log_softmax(dim), dim)
+        return nll_of_log_p(logits.log_softmax(class_dimension(logits)), target)
     return F.cross_entropy(
         logits, target, reduction="none", ignore_index=_NO_LABEL, label_smoothing=label_smoothing
     )
+
+
+def nll_of_log_p(log_p: Tensor, target: Tensor, ignore_index: int = _NO_LABEL) -> Tensor:
+    """Return what :func:`negative_log_likelihood` does, by logarithms that are there already.
+
+    It is 0, without gradient, where the target is the class index `ignore_index`.
+    """
+    if is_soft(target):
+        return -weighted_sum(target, log_p, class_dimension(log_p))
+    return F.nll_loss(log_p, target, reduction="none", ignore_index=ignore_index)
 
 
 def without_impossible(logs: Tensor, weights: Tensor) -> Tensor:

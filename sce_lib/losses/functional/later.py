@@ -26,11 +26,13 @@ def normalized_cross_entropy(logits: Tensor, target: Tensor, *, reduction: Reduc
     """
     logits, target = inputs.checked(logits, target)
     dim = inputs.class_dimension(logits)
-    if inputs.is_soft(target):
-        of_target = -(target * _finite_log_softmax(logits, dim)).sum(dim)
-    else:
-        of_target = inputs.negative_log_likelihood(logits, target)
-    return reduced(of_target / -_finite_log_softmax(logits, dim).sum(dim), reduction)
+    log_p = _finite_log_softmax(logits, dim)
+    return reduced(nce_of_logs(inputs.nll_of_log_p(log_p, target), log_p), reduction)
+
+
+def nce_of_logs(nll: Tensor, log_p: Tensor) -> Tensor:
+    """NCE by ``-log p_y``, or its mean under the target, and all ``log p_k``."""
+    return nll / -_finite(log_p, inputs.class_dimension(log_p)).sum(inputs.class_dimension(log_p))
 
 
 def focal_loss(
@@ -297,5 +299,8 @@ def _focal(nll: Tensor, gamma: float) -> Tensor:
 def _finite_log_softmax(logits: Tensor, dim: int) -> Tensor:
     # A class at a logit of minus infinity keeps a logarithm that is finite, also summed over classes: values
     # and gradients become their limits, and no 0 is multiplied by infinity.
-    log_p = logits.log_softmax(dim)
-    return log_p.clamp(min=torch.finfo(log_p.dtype).min / logits.shape[dim])
+    return _finite(logits.log_softmax(dim), dim)
+
+
+def _finite(log_p: Tensor, dim: int) -> Tensor:
+    return log_p.clamp(min=torch.finfo(log_p.dtype).min / log_p.shape[dim])

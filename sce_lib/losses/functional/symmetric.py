@@ -99,9 +99,7 @@ def symmetric_cross_entropy(
         rce = _reverse_cross_entropy(logits, target, A)
         losses = alpha * _clipped_cross_entropy(logits, target, clip) + beta * rce
     else:
-        nll = inputs.negative_log_likelihood(logits, target)
-        ce = nll if clip is None else nll.clamp(max=-math.log(clip))
-        losses = torch.add((beta * A) * torch.expm1(-nll), ce, alpha=alpha)
+        losses = sl_of_nll(inputs.negative_log_likelihood(logits, target), alpha, beta, A, clip)
     return reduced(losses, reduction)
 
 
@@ -121,8 +119,24 @@ def mean_absolute_error(logits: Tensor, target: Tensor, *, reduction: Reduction 
         dim = inputs.class_dimension(logits)
         losses = (logits.softmax(dim) - target).abs().sum(dim)
     else:
-        losses = -2 * torch.expm1(-inputs.negative_log_likelihood(logits, target))
+        losses = mae_of_nll(inputs.negative_log_likelihood(logits, target))
     return reduced(losses, reduction)
+
+
+def rce_of_nll(nll: Tensor, A: float) -> Tensor:
+    """Reverse cross entropy of a class index by its ``-log p_y``."""
+    return A * torch.expm1(-nll)
+
+
+def sl_of_nll(nll: Tensor, alpha: float, beta: float, A: float, clip: float | None = None) -> Tensor:
+    """SL of a class index by its ``-log p_y``."""
+    ce = nll if clip is None else nll.clamp(max=-math.log(clip))
+    return torch.add((beta * A) * torch.expm1(-nll), ce, alpha=alpha)
+
+
+def mae_of_nll(nll: Tensor) -> Tensor:
+    """Mean absolute error of a class index by its ``-log p_y``."""
+    return -2 * torch.expm1(-nll)
 
 
 def check_log_zero(A: float) -> None:
@@ -148,7 +162,7 @@ def _clipped_cross_entropy(logits: Tensor, target: Tensor, clip: float | None) -
 
 def _reverse_cross_entropy(logits: Tensor, target: Tensor, A: float) -> Tensor:
     if not inputs.is_soft(target):
-        return A * torch.expm1(-inputs.negative_log_likelihood(logits, target))
+        return rce_of_nll(inputs.negative_log_likelihood(logits, target), A)
     dim, positive = inputs.class_dimension(logits), target > 0
     # The inner `where` keeps the gradient at 0 from being 0 times infinity.
     log_q = torch.where(positive, torch.where(positive, target, 1.0).log(), A).clamp(min=A)

@@ -1,5 +1,7 @@
 """What all loss modules share: from per-sample losses to what ``torch.nn.CrossEntropyLoss`` would return."""
 
+import functools
+import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
@@ -12,9 +14,11 @@ from sce_lib.losses.functional.inputs import (
     check_numbers,
     check_reduction,
     check_unit_interval,
+    checked,
     class_dimension,
     class_indices,
     is_soft,
+    nll_of_log_p,
 )
 
 __all__ = ["Loss"]
@@ -88,6 +92,9 @@ class Loss(nn.CrossEntropyLoss):
     mean_over_labels: ClassVar[bool] = False
     stateful: ClassVar[bool] = False
     _names: tuple[str, ...] = ()  # of the hyperparameters
+    # Whether `_from_logs` gives the loss of class indices, which is 0 where -log p_y is. Then torch skips
+    # ignored labels by itself, and a sum of such losses takes the logarithms once.
+    _by_logs: bool = False
 
     def __init__(
         self,
@@ -105,6 +112,11 @@ class Loss(nn.CrossEntropyLoss):
         super().__init__(
             weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
         )
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "forward" not in vars(cls):
+            cls.forward = _copied(cls.forward)  # type: ignore[method-assign]
 
     if TYPE_CHECKING:  # torch leaves the type of a module's call open
 
@@ -131,15 +143,22 @@ class Loss(nn.CrossEntropyLoss):
         return self._of_probabilities(input, target) if is_soft(target) else self._of_labels(input, target)
 
     def _of_labels(self, logits: Tensor, target: Tensor) -> Tensor:
-        target = class_indices(target)
-        counted = target != self.ignore_index
-        target = target * counted  # an ignored label becomes class 0; its loss is dropped below
-        losses = torch.where(counted, self._of_samples(logits, target, self.weight), 0.0)
+        weight = self.weight
+        if self._by_logs and weight is None and not self.label_smoothing:
+            logits, target = checked(logits, target)
+            log_p = logits.log_softmax(class_dimension(logits))
+            losses = self._from_logs(nll_of_log_p(log_p, target, self.ignore_index), log_p)
+            counted = target != self.ignore_index if self.reduction == "mean" else target
+        else:
+            target = class_indices(target)
+            counted = target != self.ignore_index
+            target = target * counted  # an ignored label becomes class 0; its loss is dropped here
+            losses = torch.where(counted, self._of_samples(logits, target, weight), 0.0)
         if self.reduction != "mean":
             return losses.sum() if self.reduction == "sum" else losses
-        if self.weight is None:
+        if weight is None:
             return losses.sum() / counted.count_nonzero()
-        return losses.sum() / (sample_weights(self.weight, logits, target, losses.dtype) * counted).sum()
+        return losses.sum() / (sample_weights(weight, logits, target, losses.dtype) * counted).sum()
 
     def _of_probabilities(self, logits: Tensor, target: Tensor) -> Tensor:
         if self.ignore_index >= 0:
@@ -156,11 +175,25 @@ class Loss(nn.CrossEntropyLoss):
             target = smooth_target(logits, target, self.label_smoothing)
         return self.per_sample(logits, target) if weight is None else self._weighted(logits, target, weight)
 
+    def _from_logs(self, nll: Tensor, log_p: Tensor) -> Tensor:
+        raise NotImplementedError
+
     def _weighted(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         if self.mean_over_labels and is_soft(target):
             return self.per_sample(logits, weighted_target(weight, logits, target))
         losses = self.per_sample(logits, target)
         return sample_weights(weight, logits, target, losses.dtype) * losses
+
+
+def _copied(function: Any) -> Any:
+    """Return a function that does the same by code of its own.
+
+    torch.compile counts by code how often it has compiled, and gives up after eight times; so many classes of
+    losses may well meet in one process.
+    """
+    code, name = function.__code__.replace(), function.__name__
+    copied = types.FunctionType(code, function.__globals__, name, function.__defaults__, function.__closure__)
+    return functools.update_wrapper(copied, function, updated=())
 
 
 def check_weight(weight: Any) -> None:
@@ -205,6 +238,17 @@ class OfFormula(Loss):
     """
 
     _formula: ClassVar[Callable[..., Tensor]]
+    _of_nll: ClassVar[Callable[..., Tensor] | None] = None  # of a class index; 0 at 0
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        # A subclass with a formula of its own is computed by that.
+        of_formula = cls.per_sample is OfFormula.per_sample
+        cls._by_logs = of_formula and (cls._of_nll is not None or cls._from_logs is not OfFormula._from_logs)
+
+    def _from_logs(self, nll: Tensor, log_p: Tensor) -> Tensor:
+        assert self._of_nll is not None
+        return self._of_nll(nll, **self.hyperparameters())
 
     def __init__(self, hyperparameters: dict[str, Any], aggregation: Aggregation) -> None:
         super().__init__(**aggregation)

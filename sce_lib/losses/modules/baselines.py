@@ -6,7 +6,15 @@ import torch
 from torch import Tensor
 
 from sce_lib.losses import functional as L
-from sce_lib.losses.functional.baselines import check_bootstrap, check_transitions, cross_entropy_with_rows
+from sce_lib.losses.functional.baselines import (
+    check_bootstrap,
+    check_transitions,
+    cross_entropy_with_rows,
+    forward_by_log_columns,
+    gce_of_nll,
+    log_columns_of,
+)
+from sce_lib.losses.functional.inputs import checked
 from sce_lib.losses.modules.base import Aggregation, Loss, OfFormula, refuse_smoothing, weighted_target
 
 __all__ = ["BackwardCorrection", "Bootstrap", "ForwardCorrection", "GeneralizedCrossEntropy"]
@@ -25,6 +33,7 @@ class GeneralizedCrossEntropy(OfFormula):
     name: ClassVar[str] = "gce"
     mean_over_labels: ClassVar[bool] = True
     _formula = staticmethod(L.generalized_cross_entropy)
+    _of_nll = staticmethod(gce_of_nll)
     q: float
     truncation: float | None
 
@@ -110,10 +119,21 @@ class ForwardCorrection(Loss):
     def __init__(self, T: Any, **aggregation: Unpack[Aggregation]) -> None:
         super().__init__(**aggregation)
         self.register_buffer("T", check_transitions(T))
+        self._kept: tuple[tuple, Tensor] | None = None
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Loss of each sample, ``(N, d1, ...)``."""
-        return L.forward_correction(logits, target, self.T)
+        logits, target = checked(logits, target)
+        return forward_by_log_columns(logits, target, self._log_columns(logits))
+
+    def _log_columns(self, logits: Tensor) -> Tensor:
+        """Logarithms of ``T``, kept until it, or the logits' dtype or device, is another."""
+        if torch.compiler.is_compiling() or torch.is_inference_mode_enabled() or self.T.is_inference():
+            return log_columns_of(self.T, logits)
+        made_of = (self.T, self.T._version, logits.dtype, logits.device)
+        if self._kept is None or self._kept[0][0] is not self.T or self._kept[0][1:] != made_of[1:]:
+            self._kept = made_of, log_columns_of(self.T, logits)
+        return self._kept[1]
 
 
 class BackwardCorrection(Loss):

@@ -1,6 +1,7 @@
 """Losses made of losses."""
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Unpack, cast
 
 import torch
@@ -57,8 +58,23 @@ class Sum(Loss):
         return self._weighted(logits, target, None)
 
     def _weighted(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        losses = [cast(Loss, loss)._of_samples(logits, target, weight) for loss in self.losses]
-        return torch.stack([c * loss for c, loss in zip(self.coefficients, losses, strict=True)]).sum(0)
+        return self._total(loss._of_samples(logits, target, weight) for loss in self._terms())
+
+    @property
+    def _by_logs(self) -> bool:  # type: ignore[override]
+        if type(self).per_sample is not Sum.per_sample:
+            return False
+        return all(loss._by_logs and not loss.label_smoothing for loss in self._terms())
+
+    def _from_logs(self, nll: Tensor, log_p: Tensor) -> Tensor:
+        return self._total(loss._from_logs(nll, log_p) for loss in self._terms())
+
+    def _terms(self) -> Iterator[Loss]:
+        return (cast(Loss, loss) for loss in self.losses)
+
+    def _total(self, losses: Iterable[Tensor]) -> Tensor:
+        scaled = (c * loss for c, loss in zip(self.coefficients, losses, strict=True))
+        return functools.reduce(torch.add, scaled)
 
 
 class SmoothedTargets(Loss):

@@ -2,7 +2,10 @@
 
 from typing import ClassVar, Unpack
 
+from torch import Tensor
+
 from sce_lib.losses import functional as L
+from sce_lib.losses.functional.later import nce_of_logs
 from sce_lib.losses.modules.base import Aggregation, OfFormula
 
 __all__ = ["AsymmetricExponential", "AsymmetricGeneralizedCrossEntropy", "AsymmetricUnhinged", "FocalLoss"]
@@ -26,6 +29,9 @@ class NormalizedCrossEntropy(OfFormula):
 
     def __init__(self, **aggregation: Unpack[Aggregation]) -> None:
         super().__init__({}, aggregation)
+
+    def _from_logs(self, nll: Tensor, log_p: Tensor) -> Tensor:
+        return nce_of_logs(nll, log_p)
 
 
 class FocalLoss(OfFormula):

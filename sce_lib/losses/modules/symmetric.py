@@ -6,6 +6,7 @@ from torch import Tensor
 
 from sce_lib.losses import functional as L
 from sce_lib.losses.functional.inputs import is_soft
+from sce_lib.losses.functional.symmetric import mae_of_nll, rce_of_nll, sl_of_nll
 from sce_lib.losses.modules.base import Aggregation, OfFormula, sample_weights, weighted_target
 
 __all__ = ["CrossEntropy", "MeanAbsoluteError", "ReverseCrossEntropy", "SymmetricCrossEntropy"]
@@ -26,6 +27,7 @@ class CrossEntropy(OfFormula):
     name: ClassVar[str] = "ce"
     mean_over_labels: ClassVar[bool] = True
     _formula = staticmethod(L.cross_entropy)
+    _of_nll = staticmethod(lambda nll: nll)
 
     def __init__(self, **aggregation: Unpack[Aggregation]) -> None:
         super().__init__({}, aggregation)
@@ -43,6 +45,7 @@ class ReverseCrossEntropy(OfFormula):
 
     name: ClassVar[str] = "rce"
     _formula = staticmethod(L.reverse_cross_entropy)
+    _of_nll = staticmethod(rce_of_nll)
     A: float
 
     def __init__(self, *, A: float = L.PAPER_LOG_ZERO, **aggregation: Unpack[Aggregation]) -> None:
@@ -73,6 +76,7 @@ class SymmetricCrossEntropy(OfFormula):
 
     name: ClassVar[str] = "sl"
     _formula = staticmethod(L.symmetric_cross_entropy)
+    _of_nll = staticmethod(sl_of_nll)
     alpha: float
     beta: float
     A: float
@@ -111,6 +115,7 @@ class MeanAbsoluteError(OfFormula):
 
     name: ClassVar[str] = "mae"
     _formula = staticmethod(L.mean_absolute_error)
+    _of_nll = staticmethod(mae_of_nll)
 
     def __init__(self, **aggregation: Unpack[Aggregation]) -> None:
         super().__init__({}, aggregation)
