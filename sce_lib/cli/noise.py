@@ -53,11 +53,11 @@ def noise_export(
         Path | None, typer.Option(help="for instance and confidence noise: a row a label, .npy, .npz, .csv")
     ] = None,
 ) -> None:
-    r"""Write labels, clean and noisy, to a file that others can use: a run's, or those of a file.
+    """Write labels, clean and noisy, to a file that others can use: a run's, or those of a file.
 
-    \b
-    sce noise export cifar.npz --dataset cifar10 --noise instance-0.4 --seed 1
-    sce noise export noisy.csv --labels mine.csv --column species --id-column file --noise symmetric-0.4
+    Of a run: sce noise export cifar.npz --dataset cifar10 --noise instance-0.4 --seed 1
+
+    Of a file: sce noise export noisy.csv --labels mine.csv --column species --noise symmetric-0.4
     """
     from sce_lib.noise import export, read_labels
 
