@@ -113,13 +113,14 @@ def check_name(name: str) -> str:
         ...
     ValueError: a name is no path, as '../../x' is: leave out .., backslashes, and slashes at the ends
     """
-    if not name.strip():
+    if not (shown := name.strip()):
         raise ValueError(f"a name has a letter or two, {quoted(name)} has none")
     if unfit := _UNFIT.search(name):
         raise ValueError(f"a name holds no control character, as {quoted(name)} does: {unfit[0]!r}")
     if len(name) > LONGEST_NAME:
         raise ValueError(f"a name has {LONGEST_NAME} characters at most, {quoted(name)} has {len(name)}")
-    if "\\" in name or any(part.strip() in ("", ".", "..") for part in name.split("/")):
+    may_lead = "/" in name or shown.startswith(".")
+    if "\\" in name or (may_lead and any(part.strip() in ("", ".", "..") for part in name.split("/"))):
         path = f"a name is no path, as {quoted(name)} is"
         raise ValueError(f"{path}: leave out .., backslashes, and slashes at the ends")
     return name

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TypeVar
 
 import pandas as pd
 
@@ -11,9 +12,11 @@ from reference.settings import DATASETS as TITLES
 from sce_lib.experiments import grids
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.config.parts import Profile
-from sce_lib.experiments.ledger import Ledger, RunRecord, select
+from sce_lib.experiments.ledger import Ledger, RunRecord, Summary, select
 from sce_lib.report import claims, tables
 from sce_lib.report.numbers import number
+
+Record = TypeVar("Record", RunRecord, Summary)
 
 # The data sets that a chapter's claims are asked of, and the grids of all runs that they need there.
 CIFAR10_AND_FASHION = ("cifar10", "fashion_mnist")
@@ -41,10 +44,10 @@ GRIDS_ELSEWHERE = dict.fromkeys(ASKED_OF["sl-is-6ce"], ("six_ce",))
 
 def fragments() -> dict[str, str]:
     """Return the counts, the paper's claims and the book's own, a table a chapter."""
-    table, records = claims.load_claims(), list(Ledger())
+    table, ledger = claims.load_claims(), Ledger()
     table["datasets"] = [asked_of(str(name), chapter) for name, chapter in table["chapter"].items()]
     names = dict.fromkeys(dataset for datasets in table["datasets"] for dataset in datasets)
-    stands = {name: _stands(table, select(records, dataset=name), name) for name in names}
+    stands = {name: _stands(table, _records(ledger, table, name), name) for name in names}
     table = table.join(pd.DataFrame(stands))
     paper, own = (table[table["source"] == source] for source in ("paper", "this book"))
     return {
@@ -71,7 +74,7 @@ def wanted(chapter: int, dataset: str, profile: Profile) -> list[RunConfig]:
     return list(dict.fromkeys(config for part in parts for config in part))
 
 
-def relevant(records: list[RunRecord], chapter: int) -> list[RunRecord]:
+def relevant(records: list[Record], chapter: int) -> list[Record]:
     """Return the records that a chapter's claims are about: the runs wanted for them, of any seed."""
     scales = {(record.config.dataset, record.config.profile) for record in records}
     asked = {config for scale in scales for config in wanted(chapter, *scale)}
@@ -80,6 +83,14 @@ def relevant(records: list[RunRecord], chapter: int) -> list[RunRecord]:
 
 def _grids(chapter: int, dataset: str) -> tuple[str, ...]:
     return GRIDS_ELSEWHERE.get(dataset, GRIDS[chapter])
+
+
+def _records(ledger: Ledger, table: pd.DataFrame, dataset: str) -> list[RunRecord]:
+    """Return the records that the claims asked of a data set are about: of a large ledger they are few."""
+    chapters = {of for of, datasets in table[["chapter", "datasets"]].to_numpy() if dataset in datasets}
+    runs = [run for run in ledger.summaries(dataset) if run.config.profile in tables.STANDINGS]
+    asked = {run.run_id for chapter in chapters for run in relevant(runs, chapter)}
+    return [record for run in runs if run.run_id in asked and (record := ledger.get(run.config))]
 
 
 def _stands(table: pd.DataFrame, records: list[RunRecord], dataset: str) -> pd.Series:

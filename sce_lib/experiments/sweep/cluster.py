@@ -15,7 +15,8 @@ def dask_executor(address: str, gpu_share: float | None = None) -> Iterator[Exec
     Parameters
     ----------
     address : str
-        Of the scheduler, ``"tcp://127.0.0.1:8786"``.
+        Of the scheduler, ``"tcp://127.0.0.1:8786"``; ``"tls://..."`` where it encrypts, with the certificate
+        that Dask's own settings name (``distributed.comm.tls``).
     gpu_share : float, optional
         Part of a worker's resource ``GPU`` that a run takes, above 0 and at most 1: 1 for one run at a time
         on each GPU, 0.5 for two. No resource is asked for where it is not given.
@@ -33,7 +34,7 @@ def dask_executor(address: str, gpu_share: float | None = None) -> Iterator[Exec
         raise ImportError("a cluster needs dask.distributed: pip install 'sce-lib[cluster]'") from error
     try:
         client = distributed.Client(address, timeout="10s", set_as_default=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:  # the last where TLS is asked for without a certificate
         raise ConnectionError(f"no Dask scheduler answers at {address}: {error}") from error
     resources = {} if gpu_share is None else {"resources": {"GPU": gpu_share}}
     with client:

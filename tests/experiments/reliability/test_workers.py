@@ -1,7 +1,9 @@
 """Workers that are lost, here and on a cluster, and runs that fail by themselves."""
 
 import os
+import shutil
 import signal
+import subprocess
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -131,14 +133,57 @@ def test_workers_with_other_folders_hand_their_records_over(ledger, folders, und
 # --- Dask --------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory):
+    """Return Dask's settings for a cluster that encrypts, and lets in who has its certificate alone.
+
+    As `book/running.md` has it: one key and certificate for all.
+    """
+    folder = tmp_path_factory.mktemp("tls")
+    key, certificate = folder / "key.pem", folder / "cert.pem"
+    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=sce"]
+    if shutil.which("openssl") is None:
+        pytest.skip("a certificate is made by openssl, which is not here")
+    subprocess.run(
+        ["openssl", "req", *options, "-keyout", key, "-out", certificate], check=True, capture_output=True
+    )
+    settings = {"distributed.comm.require-encryption": True, "distributed.comm.tls.ca-file": str(certificate)}
+    for role in ("scheduler", "worker", "client"):
+        place = f"distributed.comm.tls.{role}"
+        settings |= {f"{place}.key": str(key), f"{place}.cert": str(certificate)}
+    return settings
+
+
 @pytest.fixture
-def cluster(folders):
-    """Start a scheduler and two worker processes on this machine."""
+def cluster(folders, tls):
+    """Start a scheduler and two worker processes on this machine; what they say is encrypted."""
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
-    ) as cluster:
+    import dask
+
+    local = {"host": "127.0.0.1", "protocol": "tls://", "dashboard_address": None}
+    with (
+        dask.config.set(tls),
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            security=distributed.Security(),
+            **local,
+        ) as cluster,
+    ):
+        assert cluster.scheduler_address.startswith("tls://")
         yield cluster
+
+
+def test_who_has_no_certificate_is_not_let_in(cluster, tls):
+    import dask
+
+    with (
+        dask.config.set(dict.fromkeys(tls, None) | {"distributed.comm.require-encryption": False}),
+        pytest.raises(ConnectionError, match="tls://"),
+        sweep.dask_executor(cluster.scheduler_address),
+    ):
+        pass
 
 
 def test_a_dask_worker_that_is_lost_costs_no_record(cluster, ledger, folders, undisturbed):
