@@ -18,7 +18,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport MPLBACKEND
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-slow bench mutants notebooks lint env install clean
+.PHONY: help book test test-slow bench faults mutants notebooks lint env install clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -37,11 +37,17 @@ test-slow: env  ## the tests that take minutes
 	  echo "the extra integrations could not be installed: tests of what it brings are skipped, each by name"
 	$(BIN)/python -m pytest -m slow -rs
 
+# Large tensors come from one arena that is not given back, so that no page faults are timed.
+ARENA := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184
+
 bench: env  ## time and memory of the losses and of training
-	$(BIN)/python -m pytest -o addopts="--strict-markers -p no:nbval" --benchmark-only tests/bench
+	$(ARENA) $(BIN)/python -m pytest -o addopts="--strict-markers -p no:nbval" --benchmark-only tests/bench
 
 mutants: env  ## change losses, noise, theory and metrics at random and count what the tests notice, 20 minutes
 	$(BIN)/python tests/mutants/mutants.py
+
+faults: env  ## disturb runs in all ways that are known of and count what is lost, ten minutes
+	PYTHONPATH=book:tests/data:tests/experiments/reliability $(BIN)/python tests/experiments/reliability/faults.py
 
 notebooks: env  ## execute every notebook and store the outputs in it, after the ledger has grown
 	$(BIN)/python book/build.py store

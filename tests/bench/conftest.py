@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,6 +33,13 @@ def _machine():
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
     }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_arena():
+    """Warn where memory is given back between tensors: page faults are then timed as well."""
+    if "MALLOC_MMAP_MAX_" not in os.environ and platform.system() == "Linux":
+        warnings.warn("the allocator is not set as `make bench` sets it", stacklevel=1)
 
 
 @pytest.fixture

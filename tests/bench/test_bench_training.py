@@ -1,8 +1,10 @@
 """Speed of the training loop beside the usual one, and what each of its parts is worth; run by `make bench`.
 
-All take turns in random order, so that a busy machine slows all alike, and their times are kept turn by
-turn in ``data/benchmarks/training.json``. What runs in one thread is timed on the processor, which other
-work on the machine hardly touches, the rest on the clock. Images are drawn at random: no data set is needed.
+All take turns in random order, so that a busy machine slows all alike, and ratios are taken turn by turn:
+their median and their range are printed. The ceiling is the same operations: the network's convolutions and
+dense layers alone, forward and backward, on inputs that lie ready. Times are kept turn by turn in
+``data/benchmarks/training.json``. What runs in one thread is timed on the processor, which other work on the
+machine hardly touches, the rest on the clock. Images are drawn at random: no data set is needed.
 Nothing is asserted of the time.
 """
 
@@ -25,11 +27,10 @@ from torchvision import transforms
 from sce_lib.data import ImageData
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.cost import SIZES, flops_per_image
-from sce_lib.experiments.training import build_criterion, train, train_replicates
+from sce_lib.experiments.training import build_criterion, train
 from sce_lib.experiments.training import task as task_module
 from sce_lib.experiments.training.loop import Run
 from sce_lib.experiments.training.measure import outputs
-from sce_lib.experiments.training.replicates import _Replicates
 from sce_lib.experiments.training.task import prepare
 from sce_lib.models import build_model
 
@@ -178,11 +179,32 @@ def tell(capsys, report, part, name, measured):
             print(f"  {line}")
 
 
-def product(clock):
-    """Return what times a product of two matrices, large enough to be the machine's ceiling."""
-    side = benchmarks.PRODUCT
-    one, other = torch.rand(side, side), torch.rand(side, side)
-    return lambda: seconds(lambda: one @ other, clock)
+def layers_alone(run, clock):
+    """Return what times a run's convolutions and dense layers alone, as often as an epoch calls them.
+
+    Forward and backward; inputs and gradients lie ready, in the run's memory format, and the first layer's
+    input has no gradient.
+    """
+    seen = []
+
+    def look(layer, inputs, output):
+        taken = inputs[0].detach().clone(memory_format=torch.preserve_format)
+        taken.requires_grad_(bool(seen))
+        seen.append((layer, taken, torch.randn_like(output)))
+
+    kinds = torch.nn.Conv2d, torch.nn.Linear
+    hooks = [m.register_forward_hook(look) for m in run.model.modules() if isinstance(m, kinds)]
+    run.model(run.task.normalised(run.task.images[:BATCH]))
+    for hook in hooks:
+        hook.remove()
+
+    def once():
+        for layer, taken, gradient in seen:
+            wanted = [*layer.parameters(), *([taken] if taken.requires_grad else [])]
+            torch.autograd.grad(layer(taken), wanted, gradient)
+
+    batches = len(run.task.labels) // BATCH
+    return lambda: seconds(lambda: [once() for _ in range(batches)], clock)
 
 
 # --- The whole loop ----------------------------------------------------------------------------------
@@ -198,13 +220,15 @@ def test_loop(benchmark, capsys, report, threads, network, count):
     # The usual loop's first batch is not timed.
     data = drawn(dataset, (batches + 1) * BATCH, (4 if small else 2) * BATCH)
     ours = our_run(network, data, n_train=batches * BATCH)
+    half = our_run(network, data, n_train=batches * BATCH, precision="bfloat16")
     usual = {workers: UsualLoop(network, data, workers, clock) for workers in (0, 2)}
     contestants = {
         "this loop": lambda: seconds(lambda: ours.train_epoch(0), clock),
         "this loop, evaluation": lambda: seconds(
             lambda: outputs(ours.model, ours.task, data.test_images), clock
         ),
-        "product": product(clock),
+        benchmarks.CEILING: layers_alone(ours, clock),
+        "this loop, bfloat16": lambda: seconds(lambda: half.train_epoch(0), clock),
     }
     for workers, loop in usual.items():
         contestants |= {
@@ -233,7 +257,7 @@ def test_speed_on_resnet44(benchmark, capsys, report, one_thread):
             benchmark,
             {
                 "this loop": lambda: processor_seconds(lambda: ours.train_epoch(0)),
-                "product": product(time.process_time),
+                benchmarks.CEILING: layers_alone(ours, time.process_time),
             },
             rounds=3,
         ),
@@ -285,6 +309,7 @@ def test_parts_of_training(benchmark, capsys, report, one_thread, network):
         "channels first": our_run(network, data, **moved),
         "SGD not fused": our_run(network, data, **moved),
         "torch.compile": our_run(network, data, compile=True, **moved),
+        "bfloat16": our_run(network, data, precision="bfloat16", **moved),
     }
     channels_first(runs["channels first"])
     unfused(runs["SGD not fused"])
@@ -376,39 +401,3 @@ def test_two_workers_of_one_thread(benchmark, capsys, report, tmp_path):
             ),
         }
     tell(capsys, report, "workers", "cnn8, width 0.25", measured)
-
-
-@pytest.mark.parametrize("count", [3, 5])
-def test_replicates(benchmark, capsys, report, one_thread, tmp_path, count):
-    config = RunConfig.preset("digits", "sl", "symmetric-0.4", profile="smoke", embedding=0)
-    short = config.optimisation.model_copy(update={"epochs": 2, "milestones": ()})
-    config = config.model_copy(update={"optimisation": short})
-    turns = iter(range(1_000))
-
-    def one_by_one():
-        for seed in range(count):
-            own = config.model_copy(update={"seed": seed})
-            train(own, "cpu", checkpoints=tmp_path / str(next(turns)), progress=False)
-
-    measured = {
-        "images": 2 * count * SIZES["digits"].train,
-        "difference": _difference_of_first_logits(config, count),
-        "seconds": take_turns(
-            benchmark,
-            {
-                "one by one": lambda: processor_seconds(one_by_one),
-                "together": lambda: processor_seconds(lambda: train_replicates(config, range(count), "cpu")),
-            },
-        ),
-    }
-    tell(capsys, report, "replicates", f"digits, {count} seeds", measured)
-
-
-def _difference_of_first_logits(config, count):
-    configs = [config.model_copy(update={"seed": seed}) for seed in range(count)]
-    runs = [Run(prepare(one, CPU), CPU) for one in configs]
-    together = _Replicates(runs)
-    images = [run.task.normalised(run.task.images[:BATCH]) for run in runs]
-    stacked = together.forward(together.parameters, together.buffers, torch.stack(images))
-    single = torch.stack([run.model(own) for run, own in zip(runs, images, strict=True)])
-    return (stacked - single).abs().max().item()

@@ -1,5 +1,7 @@
 """The check of a device passes on the CPU, and fails where something on the way is wrong."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -89,3 +91,35 @@ def test_compilation_can_be_left_out(monkeypatch):
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="cuda:99"):
         next(self_check("cuda:99"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["avx512_vnni"], "none for bfloat16"),
+        (["avx512_bf16", "amx_bf16"], "AVX512-BF16 AMX"),
+        (["bf16"], "BF16"),
+    ],
+)
+def test_instructions_for_bfloat16_are_named(monkeypatch, flags, said):
+    monkeypatch.setattr(selfcheck, "instructions", lambda: flags)
+    assert selfcheck.bfloat16_instructions() == said
+
+
+@pytest.mark.parametrize(
+    ("half", "verdict"),
+    [(0.5, "device gains:"), (2.0, "device loses:"), (None, "gains in some turns, not in all:")],
+)
+def test_a_gain_is_one_where_every_turn_gains(monkeypatch, half, verdict):
+    turns = itertools.count()
+
+    def seconds(run):
+        ratio = half or (0.9 if next(turns) % 3 else 1.1)
+        return ratio if run.config.precision == "bfloat16" else 1.0
+
+    monkeypatch.setattr(selfcheck, "_seconds_of_epoch", seconds)
+    check = selfcheck.check_bfloat16_speed(CPU)
+    assert check.passed
+    assert verdict in check.numbers
+    if half:
+        assert check.numbers.count(f"{half:.2f} [{half:.2f}, {half:.2f}] at width") == 2

@@ -45,7 +45,8 @@ def verify(record: RunRecord, device: str = "auto") -> Verification:
 
     With the threads of the record; no ledger is touched. On the same kind of machine with the same torch the
     results must be equal to the last bit; elsewhere data and noise must be equal, and the last accuracies
-    agree within `TOLERANCE`.
+    agree within `TOLERANCE`. The kind of machine is the processor with its instructions: a record from before
+    these were kept counts as made elsewhere, since nobody knows whether it was.
     """
     threads = record.provenance.threads
     with tempfile.TemporaryDirectory() as folder:
