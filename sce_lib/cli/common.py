@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from sce_lib import quoted
 from sce_lib.experiments.config.parts import explain
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ Command = TypeVar("Command", bound=Callable[..., None])
 DatasetOption = Annotated[
     str, typer.Option(help="digits, mnist, fashion_mnist, cifar10, or a tree of your own")
 ]
-NoiseOption = Annotated[str, typer.Option(help="clean, symmetric-0.4, asymmetric-0.3, human-worse_label")]
+NoiseOption = Annotated[
+    str, typer.Option(help="clean, symmetric-0.4, asymmetric-0.3, instance-0.4, human-worse_label")
+]
 ProfileOption = Annotated[str, typer.Option(help="smoke, laptop or full: how much")]
 ProtocolOption = Annotated[str, typer.Option(help="paper or released: whose details")]
 SectionOption = Annotated[str | None, typer.Option(help="5.1, 5.2 or 5.3: which section's settings")]
@@ -54,7 +57,7 @@ def require_images(runs: "Sequence[RunConfig]", ledger: "Ledger") -> None:
 def check_device(name: str) -> None:
     """Refuse what is no device's name, before torch is there to say so, whose import takes seconds."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
-        raise ValueError(f"device {name!r} is not known; give auto, cpu, cuda or cuda:1")
+        raise ValueError(f"device {quoted(name)} is not known; give auto, cpu, cuda or cuda:1")
 
 
 # What torch says where memory ends, of a GPU and of the machine; its own error is a RuntimeError, too.

@@ -163,7 +163,7 @@ class Provenance(_Kept):
     git_commit: Name | None
     date: Name
     replicates: int | None = Field(default=None, ge=1)
-    code: str | None = None
+    code: Name | None = None
 
     @model_serializer(mode="wrap")
     def _as_before_it_was_kept(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

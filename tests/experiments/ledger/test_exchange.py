@@ -282,3 +282,26 @@ def test_sources_are_looked_at_before_any_is_taken(ledger, other, make_record, t
     with pytest.raises(ValueError, match="empty holds no record"):
         import_records([other.root, tmp_path / "empty"], ledger)
     assert not ledger.root.exists()
+
+
+def test_the_table_of_summaries_is_that_of_the_records(ledger, make_record, folders):
+    for method, seed in (("ce", 0), ("sl", 1), ("gce", 0)):  # whose parameters are columns of their own
+        ledger.put(make_record(method, "symmetric-0.4", seed=seed))
+    pd.testing.assert_frame_equal(to_frame(ledger.summaries()), to_frame(ledger))
+    nested = pd.json_normalize([{"run_id": record.run_id, **record.config.model_dump()} for record in ledger])
+    table = to_frame(ledger)
+    for column in ("method.alpha", "method.q", "noise.rate", "run_id"):
+        pd.testing.assert_series_equal(table[column], nested[column], check_dtype=False)
+
+
+def test_what_is_to_be_imported_may_be_of_any_kind(ledger, other, make_record):
+    """One that is newer, one that is nested without end, one that is a pipe: each costs a line."""
+    fine = other.put(make_record())
+    newer, deep, pipe = (fine.with_name(f"{name}.json") for name in ("newer", "deep", "pipe"))
+    newer.write_text('{"format": 2}')
+    deep.write_text("[" * 100_000)
+    os.mkfifo(pipe)
+    outcome = import_records([other.root], ledger)
+    assert len(outcome.added) == 1
+    assert {path.name for path in outcome.refused} == {"newer.json", "deep.json", "pipe.json"}
+    assert all(len(reason.splitlines()) == 1 for reason in outcome.refused.values())
