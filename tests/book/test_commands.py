@@ -7,14 +7,12 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-import click.testing
 import numpy as np
 import papermill
 import pytest
 import torch
 import typer
 from papermill.cli import _resolve_type
-from papermill.cli import papermill as papermill_command
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -204,10 +202,14 @@ def test_every_line_of_sce_runs(line, at_home, monkeypatch):
 def test_every_line_of_papermill_runs(line, at_home):
     cheap = {"profile": "smoke", "seeds": 1, "train_missing": True, "ledger": str(at_home / "ledger")}
     cheap |= {"n_train": 20, "epochs": 1, "width": 0.25}
-    more = [word for name, value in cheap.items() for word in ("-p", name, str(value))]
-    words = [str(ROOT / line.words[1]), str(at_home / "out.ipynb"), *line.words[3:], *more, "-k", "python3"]
-    done = click.testing.CliRunner().invoke(papermill_command, [*words, "--no-progress-bar"])
-    if refused(words):
-        assert "torch sees no CUDA device" in str(done.exception)
+
+    def execute():
+        source, out = ROOT / line.words[1], at_home / line.words[2]
+        how = {"kernel_name": "python3", "progress_bar": False}
+        return papermill.execute_notebook(source, out, given(line.words) | cheap, **how)
+
+    if refused(line.words):
+        with pytest.raises(papermill.PapermillExecutionError, match="torch sees no CUDA device"):
+            execute()
     else:
-        assert done.exception is None, done.exception
+        assert execute()
