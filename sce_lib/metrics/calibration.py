@@ -17,13 +17,13 @@ class Reliability(NamedTuple):
     ----------
     confidence, accuracy : Tensor (B,)
         Mean confidence of the bin's samples, and the portion of them that are predicted rightly; float64.
-    count : Tensor (B,)
+    samples : Tensor (B,)
         How many samples the bin has.
     """
 
     confidence: Tensor
     accuracy: Tensor
-    count: Tensor
+    samples: Tensor
 
 
 def reliability(probabilities: Tensor, labels: Tensor, bins: int = 15) -> Reliability:
@@ -80,4 +80,4 @@ def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> 
     """
     found = reliability(probabilities, labels, bins)
     apart = (found.confidence - found.accuracy).abs()
-    return float((apart * found.count).sum() / found.count.sum())
+    return float((apart * found.samples).sum() / found.samples.sum())

@@ -35,7 +35,7 @@ def test_labels_drawn_from_the_probabilities_are_calibrated():
 
 def test_bins_without_samples_are_left_out():
     found = metrics.reliability(torch.tensor([[1.0, 0.0], [0.5, 0.5]]), torch.tensor([0, 1]), bins=10)
-    assert found.count.tolist() == [1, 1]
+    assert found.samples.tolist() == [1, 1]
     assert found.confidence.tolist() == [0.5, 1.0]
 
 
