@@ -37,14 +37,17 @@ def ledger_ls(
     from sce_lib.experiments.ledger import Ledger
 
     ledger = Ledger(folder)
-    records = list(ledger.summaries(dataset))
-    width = max((len(record.setting) for record in records), default=0)
-    lines = [
-        f"{record.last_accuracy:.4f} {record.best_accuracy:.4f} {record.test_images_per_epoch:6,} "
-        f"{record.provenance.seconds / 60:7.1f}  {record.setting:{width}}  "
-        f"{record.config.protocol:8} §{record.config.section}  {record.config.dataset}/{record.run_id}"
-        for record in records
+    rows = [  # of text: so many records would take ten times the memory
+        (
+            f"{record.last_accuracy:.4f} {record.best_accuracy:.4f} {record.test_images_per_epoch:6,} "
+            f"{record.provenance.seconds / 60:7.1f}",
+            record.setting,
+            f"{record.config.protocol:8} §{record.config.section}  {record.config.dataset}/{record.run_id}",
+        )
+        for record in ledger.summaries(dataset)
     ]
+    width = max((len(setting) for _, setting, _ in rows), default=0)
+    lines = [f"{numbers}  {setting:{width}}  {run}" for numbers, setting, run in rows]
     header = f"last   best       of minutes  {'setting':{width}}  protocol       run"
     legend = "last: after the last epoch, on all test images; best: of the best epoch, on `of` test images"
     typer.echo("\n".join([header, *lines, legend]) if lines else _nothing(ledger, dataset))
