@@ -68,7 +68,8 @@ def _say_found(found: "Survey") -> None:
     for file, reason in found.problems:
         typer.echo(f"{file}: {reason}" if file else reason)
     if found.problems:
-        typer.echo(f"{len(found.problems)} problems; --convert DIR writes a copy of all that can be mended")
+        mend = "; --convert DIR writes a copy of all that can be mended" if found.shape else ""
+        typer.echo(f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}{mend}")
     else:
         typer.echo("nothing is wrong with it")
 

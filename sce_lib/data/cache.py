@@ -17,7 +17,7 @@ from sce_lib.data.trees import DecodedTree, read_tree, walk
 from sce_lib.files import cache_root, set_aside, write_atomically
 
 # Raise it when the same tree comes to be decoded differently.
-_DECODER = 1
+_DECODER = 2
 _READ_ERRORS = (OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile)
 _IMAGES = ("train_images", "train_labels", "test_images", "test_labels")
 

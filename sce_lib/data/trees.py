@@ -5,6 +5,7 @@ hidden files and ``__MACOSX``. Everything beside ``train`` and ``test`` is passe
 elsewhere than directly in a class folder is refused, since leaving it out silently would change the data.
 """
 
+import contextlib
 import io
 import os
 import re
@@ -34,6 +35,9 @@ _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, zlib
 # No image of a tree that fits in memory is as large as these; a file that is would take the memory of all.
 _MOST_BYTES = 2**30
 _MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 2**27
+
+# The flag of a zip's member that its name is UTF-8.
+_UTF8 = 0x800
 
 Reader = Callable[[str], bytes]
 
@@ -106,7 +110,9 @@ def open_tree(tree: Path, name: str) -> Iterator[tuple[list[str], Reader]]:
     except (zipfile.BadZipFile, OSError) as error:
         raise DatasetError(f"{tree} is not a zip file that can be read: {error}") from error
     with archive:
-        yield archive.namelist(), lambda member: _read_member(archive, member)
+        members = [(_zip_name(info), info) for info in archive.infolist()]
+        infos = dict(members)
+        yield [name for name, _ in members], lambda member: _read_member(archive, infos[member])
 
 
 def _read_file(path: Path) -> bytes:
@@ -117,9 +123,17 @@ def _read_file(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _read_member(archive: zipfile.ZipFile, member: str) -> bytes:
-    _check_bytes(archive.getinfo(member).file_size)
-    return archive.read(member)
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    _check_bytes(info.file_size)
+    return archive.read(info)
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """Return a member's name; many programs write UTF-8 without saying so, which then reads as cp437."""
+    if not info.flag_bits & _UTF8:
+        with contextlib.suppress(UnicodeError):
+            return info.filename.encode("cp437").decode("utf-8")
+    return info.filename
 
 
 def _check_bytes(size: int) -> None:

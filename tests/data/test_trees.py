@@ -44,6 +44,26 @@ def test_pixels_labels_and_order(make, where, channels):
         assert [data.classes[k] for k in labels] == [m.split("/")[1] for m in members]
 
 
+class Unflagged(zipfile.ZipInfo):
+    """A member whose name is written as UTF-8 without the flag that says so, as Info-ZIP does."""
+
+    def _encodeFilenameFlags(self):
+        return self.filename.encode(), self.flag_bits & ~0x800
+
+
+def test_names_of_a_zip_that_are_utf8_without_saying_so(make):
+    files, _ = make.images(("mésange bleue", "pie #2"))
+    make.root.mkdir()
+    with zipfile.ZipFile(make.root / "mine.zip", "w") as archive:
+        for name, content in files.items():
+            archive.writestr(Unflagged(name), content)
+    with zipfile.ZipFile(make.root / "mine.zip") as archive:
+        assert not any("é" in name for name in archive.namelist())
+    data = load()
+    assert data.classes == ("mésange bleue", "pie #2")
+    assert len(data.train_labels) == 6
+
+
 def test_folder_and_zip_give_the_same_fingerprint(make, tmp_path):
     files, _ = make.images()
     make.folder("mine", files)
