@@ -389,3 +389,18 @@ def test_the_installed_command_refuses_without_a_traceback(folders):
     assert result.stderr.startswith("sce: ")
     assert "1.2" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(RuntimeError("too large\nframe #0: c10::Error"), "RuntimeError: too large"), (MemoryError(), "memory")],
+)
+def test_an_error_of_a_run_is_one_line(folders, monkeypatch, error, said):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("sce_lib.experiments.sweep.runs.train", fail)
+    result = CliRunner().invoke(app, ["run", "--dataset", "digits", "--device", "cpu"])
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert said in line

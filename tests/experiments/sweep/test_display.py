@@ -137,3 +137,18 @@ def test_a_terminal_shows_bar_summary_and_each_run_that_has_begun(clock, termina
 
 def test_without_a_console_it_is_said_on_standard_error():
     assert Display(planned()).console.stderr
+
+
+def test_an_error_of_many_lines_or_none_is_one_line(clock, file):
+    errors = [
+        RuntimeError("too large\nframe #0: c10::Error"),
+        MemoryError(),
+        OSError(28, "No space", "/disk"),
+    ]
+    with Display(planned(), file) as watch:
+        watch(Status(0, [], dict(zip(FOUR, errors, strict=False))))
+    assert [line.split(": ", 2)[2] for line in written(file) if line.startswith("failed")] == [
+        "RuntimeError: too large",
+        "MemoryError: no memory was left",
+        "OSError: [Errno 28] No space: '/disk'",
+    ]
