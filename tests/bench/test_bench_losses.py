@@ -1,8 +1,8 @@
-"""Cost of SL beside torch's cross entropy and beside the way SL is usually written; run by `make bench`.
+"""Cost of the losses beside torch's cross entropy, and of SL as it is usually written; run by `make bench`.
 
 They take turns in random order, so that a busy machine slows all alike. Printed are the medians of the
-paired ratios, and the peak of memory that a forward and a backward pass take on top of the logits. Nothing is
-asserted of the time.
+paired ratios with the range of nine tenths of them, and the peak of memory that a forward and a backward pass
+take on top of the logits. Nothing is asserted of the time.
 """
 
 import itertools
@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
 
+from sce_lib import losses
 from sce_lib.losses import SymmetricCrossEntropy, symmetric_cross_entropy
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -23,13 +24,15 @@ DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 def usual_form(logits, labels, alpha=0.1, beta=1.0):
     """SL by softmax, clamp and one-hot, as most public code has it."""
     probabilities = logits.softmax(1).clamp(1e-7, 1.0)
-    one_hot = F.one_hot(labels, logits.shape[1]).float().clamp(1e-4, 1.0)
+    one_hot = F.one_hot(labels, logits.shape[1]).movedim(-1, 1).float().clamp(1e-4, 1.0)
     rce = -(probabilities * one_hot.log()).sum(1)
     return alpha * F.cross_entropy(logits, labels) + beta * rce.mean()
 
 
 def function(logits, labels):
-    return symmetric_cross_entropy(logits, labels).mean()
+    """SL of logits (N, K), and of (N, K, ...) as whoever calls the function has to bring them there."""
+    rows = logits.movedim(1, -1).flatten(end_dim=-2)
+    return symmetric_cross_entropy(rows, labels.flatten()).mean()
 
 
 CONTESTANTS = {
@@ -37,7 +40,7 @@ CONTESTANTS = {
     "sl": function,
     "usual": usual_form,
     "ce module": torch.nn.CrossEntropyLoss(),
-    "sl module": SymmetricCrossEntropy(),  # also looks for ignored labels: five operations on N
+    "sl module": SymmetricCrossEntropy(),  # also counts the labels that are not ignored
 }
 
 
@@ -49,11 +52,15 @@ def step(loss, logits, labels):
 
 
 def seconds(loss, logits, labels):
-    """Time on the clock for a GPU, time on the processor for a CPU, which may be busy with other things."""
-    clock = time.perf_counter if logits.is_cuda else time.process_time
+    """Time on the clock for a GPU, time on the processor for a CPU, which may be busy with other things.
+
+    Of a step, the mean of so many as there are in a million logits: one of few ends before a clock ticks.
+    """
+    clock, repeats = time.perf_counter if logits.is_cuda else time.process_time, 1 + 2**20 // logits.numel()
     start = clock()
-    step(loss, logits, labels)
-    return clock() - start
+    for _ in range(repeats):
+        step(loss, logits, labels)
+    return (clock() - start) / repeats
 
 
 def peak_bytes(loss, logits, labels):
@@ -72,12 +79,13 @@ def peak_bytes(loss, logits, labels):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize(("n", "num_classes"), [(512, 1000), (2048, 1000), (512, 4096)])
+@pytest.mark.parametrize("shape", [(128, 10), (512, 100), (512, 1000), (4096, 1000), (8, 21, 128, 128)])
 @pytest.mark.usefixtures("one_thread")
-def test_symmetric_cross_entropy(benchmark, capsys, device, n, num_classes):
+def test_symmetric_cross_entropy(benchmark, capsys, device, shape):
     generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(n, num_classes, generator=generator).to(device).requires_grad_()
-    labels = torch.randint(num_classes, (n,), generator=generator).to(device)
+    n, num_classes, *places = shape
+    logits = torch.randn(shape, generator=generator).to(device).requires_grad_()
+    labels = torch.randint(num_classes, (n, *places), generator=generator).to(device)
     rounds: list[dict[str, float]] = []
 
     order = random.Random(0)
@@ -86,18 +94,70 @@ def test_symmetric_cross_entropy(benchmark, capsys, device, n, num_classes):
         names = order.sample(sorted(CONTESTANTS), k=len(CONTESTANTS))  # each leaves its memory to the next
         rounds.append({name: seconds(CONTESTANTS[name], logits, labels) for name in names})
 
-    benchmark.pedantic(take_turns, rounds=200, warmup_rounds=10)
+    benchmark.pedantic(take_turns, rounds=100, warmup_rounds=10)
     rounds = rounds[10:]
     memory = {name: peak_bytes(loss, logits, labels) for name, loss in CONTESTANTS.items()}
     report = {
-        "CE ms": 1e3 * statistics.median(turn["ce"] for turn in rounds),
-        "SL / CE": statistics.median(turn["sl"] / turn["ce"] for turn in rounds),
-        "SL / CE modules": statistics.median(turn["sl module"] / turn["ce module"] for turn in rounds),
-        "usual / SL": statistics.median(turn["usual"] / turn["sl"] for turn in rounds),
-        "CE MiB": memory["ce"] / 2**20,
-        "SL / CE memory": memory["sl"] / memory["ce"],
-        "usual / SL memory": memory["usual"] / memory["sl"],
+        "CE ms": f"{1e3 * statistics.median(turn['ce'] for turn in rounds):.3g}",
+        "SL / CE": spread(rounds, "sl", "ce"),
+        "SL / CE modules": spread(rounds, "sl module", "ce module"),
+        "usual / SL": spread(rounds, "usual", "sl"),
+        "CE MiB": f"{memory['ce'] / 2**20:.3g}",
+        "SL / CE memory": f"{memory['sl'] / memory['ce']:.2f}",
+        "usual / SL memory": f"{memory['usual'] / memory['sl']:.2f}",
     }
     benchmark.extra_info.update(report)
     with capsys.disabled():
-        print(f"\n{device}, {n} x {num_classes}: " + ", ".join(f"{k} {v:.3g}" for k, v in report.items()))
+        print(f"\n{device}, {shape}: " + ", ".join(f"{name} {value}" for name, value in report.items()))
+
+
+def spread(rounds, one, other):
+    """Return the median of paired ratios, and what nine tenths of them lie between."""
+    ratios = [turn[one] / turn[other] for turn in rounds]
+    low, *_, high = statistics.quantiles(ratios, n=20)
+    return f"{statistics.median(ratios):.2f} [{low:.2f}, {high:.2f}]"
+
+
+# The modules whose cost is told, Forward and Backward by a matrix; and how many pairs of steps are taken.
+TOLD = ["ce", "sl", "gce", "mae", "lsr", "bootstrap", "nce+rce", "forward", "backward"]
+PAIRS = {(128, 10): 1000, (512, 100): 600, (512, 1000): 150, (4096, 1000): 20, (8, 21, 128, 128): 20}
+
+
+def wall_seconds(loss, logits, labels):
+    """Time of one step on the clock, which has nanoseconds; the clock of the processor is too coarse."""
+    start = time.perf_counter()
+    step(loss, logits, labels)
+    return time.perf_counter() - start
+
+
+def paired_ratios(loss, logits, labels, order, pairs):
+    """Times of the loss beside cross entropy's, of which either may come first."""
+    found = []
+    for _ in range(pairs + 5):
+        pair = [loss, F.cross_entropy]
+        seconds_of = {id(each): wall_seconds(each, logits, labels) for each in order.sample(pair, 2)}
+        found.append(seconds_of[id(loss)] / seconds_of[id(F.cross_entropy)])
+    return found[5:]
+
+
+@pytest.mark.parametrize("shape", PAIRS, ids=str)
+@pytest.mark.usefixtures("one_thread")
+def test_each_loss_beside_cross_entropy(benchmark, capsys, shape):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(shape, generator=generator).requires_grad_()
+    labels = torch.randint(shape[1], shape[:1] + shape[2:], generator=generator)
+    matrix = 0.6 * torch.eye(shape[1]) + 0.4 / shape[1]
+    given = {"forward": {"T": matrix}, "backward": {"T": matrix}}
+    told = {name: losses.get(name, **given.get(name, {})) for name in TOLD}
+    order, quartiles = random.Random(0), {}
+
+    def measure():
+        for name, loss in told.items():
+            ratios = paired_ratios(loss, logits, labels, order, PAIRS[shape])
+            quartiles[name] = statistics.quantiles(ratios, n=4)
+
+    benchmark.pedantic(measure, rounds=1)
+    benchmark.extra_info.update({name: middle for name, (_, middle, _) in quartiles.items()})
+    with capsys.disabled():
+        words = (f"{name} {q[1]:.2f} [{q[0]:.2f}, {q[2]:.2f}]" for name, q in quartiles.items())
+        print(f"\n{shape}, times F.cross_entropy: " + ", ".join(words))

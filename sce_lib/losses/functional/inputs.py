@@ -53,13 +53,18 @@ def checked(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
                 f"Class indices must be int64: target.long()"
             )
         return logits, target.to(logits.dtype)
+    return logits, checked_labels(logits, target)
+
+
+def checked_labels(logits: Tensor, target: Tensor) -> Tensor:
+    """Class indices as int64, after a look at their dtype and shape."""
     target = class_indices(target)
     dim = class_dimension(logits)
     expected = logits.shape[:dim] if logits.ndim <= 2 else logits.shape[:1] + logits.shape[2:]
     if target.shape != expected:
         shapes = f"{tuple(logits.shape)} must have the shape {tuple(expected)}, got {tuple(target.shape)}"
         raise ValueError(f"class indices for logits of shape {shapes}")
-    return logits, target
+    return target
 
 
 def negative_log_likelihood(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:

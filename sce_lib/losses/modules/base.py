@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 import torch
 from torch import Tensor, nn
 
+from sce_lib.losses.functional import half
 from sce_lib.losses.functional.baselines import smooth_target
 from sce_lib.losses.functional.inputs import (
     Reduction,
@@ -15,6 +16,7 @@ from sce_lib.losses.functional.inputs import (
     check_reduction,
     check_unit_interval,
     checked,
+    checked_labels,
     class_dimension,
     class_indices,
     is_soft,
@@ -145,9 +147,8 @@ class Loss(nn.CrossEntropyLoss):
     def _of_labels(self, logits: Tensor, target: Tensor) -> Tensor:
         weight = self.weight
         if self._by_logs and weight is None and not self.label_smoothing:
-            logits, target = checked(logits, target)
-            log_p = logits.log_softmax(class_dimension(logits))
-            losses = self._from_logs(nll_of_log_p(log_p, target, self.ignore_index), log_p)
+            losses = self._skipping(logits, target)
+            target = class_indices(target)
             counted = target != self.ignore_index if self.reduction == "mean" else target
         else:
             target = class_indices(target)
@@ -174,6 +175,11 @@ class Loss(nn.CrossEntropyLoss):
         if self.label_smoothing:
             target = smooth_target(logits, target, self.label_smoothing)
         return self.per_sample(logits, target) if weight is None else self._weighted(logits, target, weight)
+
+    def _skipping(self, logits: Tensor, target: Tensor) -> Tensor:
+        logits, target = checked(logits, target)
+        log_p = logits.log_softmax(class_dimension(logits))
+        return self._from_logs(nll_of_log_p(log_p, target, self.ignore_index), log_p)
 
     def _from_logs(self, nll: Tensor, log_p: Tensor) -> Tensor:
         raise NotImplementedError
@@ -245,6 +251,13 @@ class OfFormula(Loss):
         # A subclass with a formula of its own is computed by that.
         of_formula = cls.per_sample is OfFormula.per_sample
         cls._by_logs = of_formula and (cls._of_nll is not None or cls._from_logs is not OfFormula._from_logs)
+
+    def _skipping(self, logits: Tensor, target: Tensor) -> Tensor:
+        if self._of_nll is None or not half.worth_it(logits):
+            return super()._skipping(logits, target)
+        target = checked_labels(logits, target)
+        nll = half.negative_log_likelihood(logits, target, self.ignore_index)
+        return self._of_nll(nll, **self.hyperparameters())
 
     def _from_logs(self, nll: Tensor, log_p: Tensor) -> Tensor:
         assert self._of_nll is not None
