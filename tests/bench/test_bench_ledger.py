@@ -15,11 +15,10 @@ import pytest
 RECORDS = int(os.environ.get("SCE_BENCH_RECORDS", 20_000))
 SCE = str(Path(sys.executable).with_name("sce"))
 CHECKED = """
-from sce_lib.data import load_dataset
 from sce_lib.experiments import grids
 from sce_lib.experiments.ledger import Ledger
 from sce_lib.experiments.sweep import require_images_at_hand
-require_images_at_hand(grids.grid("table1", "{dataset}", seeds=200), Ledger())
+require_images_at_hand(grids.grid("table1", "cifar10", seeds=200), Ledger())
 """
 TIMED = """
 import resource, subprocess, sys, time

@@ -147,8 +147,8 @@ def test_an_error_of_many_lines_or_none_is_one_line(clock, file):
     ]
     with Display(planned(), file) as watch:
         watch(Status(0, [], dict(zip(FOUR, errors, strict=False))))
-    assert [line.split(": ", 2)[2] for line in written(file) if line.startswith("failed")] == [
+    assert {line.split(": ", 2)[2] for line in written(file) if line.startswith("failed")} == {
         "RuntimeError: too large",
         "MemoryError: no memory was left",
         "OSError: [Errno 28] No space: '/disk'",
-    ]
+    }
