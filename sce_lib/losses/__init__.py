@@ -10,6 +10,7 @@ Every loss has a short name too: ``get("sl", alpha=0.1)`` is one, and ``names()`
 """
 
 from sce_lib.losses import functional, modules, registry
+from sce_lib.losses.calibration import calibrate
 from sce_lib.losses.d2l import D2L
 from sce_lib.losses.elr import ELR
 from sce_lib.losses.functional.baselines import *  # noqa: F403
@@ -22,7 +23,7 @@ from sce_lib.losses.modules.later import *  # noqa: F403
 from sce_lib.losses.modules.symmetric import *  # noqa: F403
 from sce_lib.losses.registry import *  # noqa: F403
 
-__all__ = ["D2L", "ELR", "functional"]
+__all__ = ["D2L", "ELR", "calibrate", "functional"]
 __all__ += functional.__all__
 __all__ += modules.__all__
 __all__ += registry.__all__

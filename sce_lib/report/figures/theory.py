@@ -162,3 +162,29 @@ def gradient_magnitudes(settings: Mapping[str, Setting]) -> Figure:
     weight.set(xlabel="$p_y$", ylabel="weight $\\alpha + \\beta|A|p_y$")
     style.legend(figure, [weight], ncols=4, fontsize="small")
     return style.finish(figure)
+
+
+def risk_bounds(problems: Mapping[str, theory.FiniteProblem], A: float) -> Figure:
+    """Draw noisy RCE risk less its floor over clean risk, a panel a problem, between its two bounds."""
+    figure, [axes] = style.rows_of_panels(1, len(problems))
+    for axis, (name, problem) in zip(axes, problems.items(), strict=True):
+        bounds = theory.risk_bounds(problem, A)
+        ends = np.array([0.0, float(bounds.clean.max())])
+        axis.scatter(bounds.clean, bounds.excess, s=10, alpha=0.6, color=style.METHOD_COLORS["rce"])
+        for slope, dashes in ((bounds.w_max, "-"), (bounds.w_min, "--")):
+            axis.plot(ends, float(slope) * ends, dashes, color="black", linewidth=1)
+        axis.set(xlabel="clean risk $R$", title=name.replace("_", " "))
+    axes[0].set_ylabel("noisy risk less its floor")
+    return style.finish(figure)
+
+
+def shares_below(p_y: Array, settings: Mapping[str, Setting]) -> Figure:
+    """Draw the share of the gradient of samples with p_y at most t over t, a curve for each (α, β, A)."""
+    figure, [[axis]] = style.rows_of_panels(1, 1)
+    thresholds = np.linspace(0, 1, 201)
+    for index, (name, setting) in enumerate(settings.items()):
+        shares = theory.gradient_share_below(p_y, thresholds, *setting)
+        axis.plot(thresholds, shares, **line(index, name) | {"color": colour(name, index)})
+    axis.set(xlabel="t", ylabel="share of samples with $p_y \\leq t$")
+    axis.legend(**style.SMALL)
+    return style.finish(figure)

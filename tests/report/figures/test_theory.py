@@ -6,7 +6,13 @@ from matplotlib.colors import to_rgb
 from sce_lib import theory
 from sce_lib.losses import functional as L
 from sce_lib.report.figures.style import METHOD_COLORS
-from sce_lib.report.figures.theory import gradient_magnitudes, loss_family, slope_over_rate
+from sce_lib.report.figures.theory import (
+    gradient_magnitudes,
+    loss_family,
+    risk_bounds,
+    shares_below,
+    slope_over_rate,
+)
 
 
 def test_a_loss_with_its_settings_in_the_name_has_its_methods_colour():
@@ -29,3 +35,21 @@ def test_theory_figures_draw_what_the_library_says():
         line.get_xdata()[0] for line in slope_over_rate([2, 10]).axes[0].lines if len(line.get_xdata()) == 1
     ]
     assert zero_slopes == [0.5, 0.9]
+
+
+def test_risks_lie_between_their_bounds():
+    problem = theory.random_problem("asymmetric", num_classes=4, num_classifiers=50, seed=2)
+    (axis,) = risk_bounds({"asymmetric": problem}, -4.0).axes
+    x, y = axis.collections[0].get_offsets().T
+    (upper, lower) = axis.lines
+    slopes = [line.get_ydata()[1] / line.get_xdata()[1] for line in (upper, lower)]
+    assert (y <= slopes[0] * x + 1e-9).all()
+    assert (y >= slopes[1] * x - 1e-9).all()
+
+
+def test_shares_of_sl_lie_below_those_of_ce():
+    p = np.random.default_rng(0).uniform(size=300)
+    axis = shares_below(p, {"CE": (1.0, 0.0, -4.0), "SL": (0.1, 1.0, -4.0)}).axes[0]
+    ce, sl = (line.get_ydata() for line in axis.lines)
+    assert (sl <= ce + 1e-12).all()
+    assert ce[-1] == sl[-1] == 1
