@@ -68,8 +68,8 @@ def taken(command, folder):
 
 
 def test_commands_on_a_large_ledger(benchmark, capsys, folder):
-    run = next((folder / "ledger" / "mnist").iterdir()).stem
-    names = {"run": f"mnist/{run}", "folder": folder, "dataset": "cifar100"}
+    run = next((folder / "ledger" / "cifar10").iterdir()).stem
+    names = {"run": f"cifar10/{run}", "folder": folder, "dataset": "cifar100"}
 
     def each():
         first = taken(COMMANDS["sce ledger ls"][0], folder)
