@@ -5,7 +5,7 @@ import re
 import statistics
 
 import pytest
-from reference import benchmarks
+from reference import benchmarks, precision
 from small_book import ROOT
 
 from sce_lib.experiments import cost, grids
@@ -109,7 +109,7 @@ def test_the_words_on_the_page_follow_the_file():
 
 
 def test_the_page_shows_each_table_and_each_has_numbers():
-    made = benchmarks.fragments()
+    made = benchmarks.fragments() | precision.fragments()
     assert set(re.findall(r"\{include\} _made/(\S+)", PAGE)) == set(made)
     for name, text in made.items():
         assert re.search(r"\d", text), name
