@@ -41,7 +41,7 @@ def chapters_and_datasets():
 
 
 def dry_run(arguments):
-    """Return what a sweep would do; it may say that a data set which is not here keeps runs from beginning."""
+    """Return what a sweep would do; it may say that data which are not here keep runs from beginning."""
     done = CliRunner().invoke(cli.app, [*arguments, "--dry-run"])
     assert done.exit_code == ("cannot begin: " in done.output), done.output
     return done
