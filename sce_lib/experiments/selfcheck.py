@@ -164,10 +164,10 @@ def _drawn_run(device: torch.device, batches: int, width: float, precision: str 
     return Run(prepare(RunConfig.preset("cifar10", "sl", profile="full", **how), device, data=data), device)
 
 
-def _seconds_of_epoch(run: Run) -> float:
-    started = time.perf_counter()
+def _seconds_of_epoch(run: Run, clock: Callable[[], float] = time.perf_counter) -> float:
+    started = clock()
     run.train_epoch(0)  # ends by waiting for the device
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def check_throughput(device: torch.device) -> Check:
@@ -186,17 +186,21 @@ def check_throughput(device: torch.device) -> Check:
 def check_bfloat16_speed(device: torch.device) -> Check:
     """Say what of float32's time a training step takes in bfloat16; holds whether that is a gain or not.
 
-    Both take turns; the ratios of the turns are given by their median and their range.
+    Both take turns, on a CPU in one thread, as sweeps train, and on the processor's clock, which other work
+    hardly touches; the ratios of the turns are given by their median and their range.
     """
     told, every = [], []
+    on_cpu = device.type == "cpu"
+    clock = time.process_time if on_cpu else time.perf_counter
     for width in (1.0, 0.25):
         runs = [_drawn_run(device, _STEPS[device.type], width, how) for how in ("bfloat16", "float32")]
-        turns = np.array([[_seconds_of_epoch(run) for run in runs] for _ in range(1 + _TURNS)])[1:]
+        with repeatable(1 if on_cpu else None):
+            turns = np.array([[_seconds_of_epoch(run, clock) for run in runs] for _ in range(1 + _TURNS)])[1:]
         ratios = turns[:, 0] / turns[:, 1]
         told.append(f"{np.median(ratios):.2f} [{ratios.min():.2f}, {ratios.max():.2f}] at width {width:g}")
         every += ratios.tolist()
     verdict = "gains" if max(every) < 1 else "loses" if min(every) > 1 else "gains in some turns, not in all"
-    on = f"instructions: {bfloat16_instructions()}" if device.type == "cpu" else device_name(device)
+    on = f"instructions: {bfloat16_instructions()}" if on_cpu else device_name(device)
     taken = f"a step of cnn8 takes {' and '.join(told)} of float32's time"
     return Check("speed of bfloat16", True, f"this device {verdict}: {taken} ({on})")
 

@@ -113,7 +113,7 @@ def test_instructions_for_bfloat16_are_named(monkeypatch, flags, said):
 def test_a_gain_is_one_where_every_turn_gains(monkeypatch, half, verdict):
     turns = itertools.count()
 
-    def seconds(run):
+    def seconds(run, clock):
         ratio = half or (0.9 if next(turns) % 3 else 1.1)
         return ratio if run.config.precision == "bfloat16" else 1.0
 
