@@ -6,7 +6,7 @@ the pages include. They are made anew by each build and kept nowhere.
 
 from pathlib import Path
 
-from reference import api, benchmarks, catalogue, results, settings, standing
+from reference import api, benchmarks, catalogue, faults, precision, results, settings, standing
 
 FRAGMENTS = Path("book") / "_made"
 
@@ -14,7 +14,7 @@ FRAGMENTS = Path("book") / "_made"
 def write(stage: Path) -> None:
     """Write all fragments below a copy of the book's sources."""
     folder = stage / FRAGMENTS
-    for part in (api, benchmarks, catalogue, results, settings, standing):
+    for part in (api, benchmarks, catalogue, faults, precision, results, settings, standing):
         for name, text in part.fragments().items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)

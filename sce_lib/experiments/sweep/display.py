@@ -4,11 +4,11 @@ import time
 
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.config.parts import in_a_line
-from sce_lib.experiments.randomness import random_state_kept
 from sce_lib.experiments.sweep.engine import Status
 from sce_lib.experiments.sweep.planning import Plan, readable_time
 from sce_lib.experiments.training import Progress as RunProgress
 from sce_lib.experiments.training import progress_of
+from sce_lib.experiments.training.randomness import random_state_kept
 
 with random_state_kept():  # rich draws from it
     from rich.console import Console, Group

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from sce_lib import metrics
 from sce_lib.data import stratified_subset
 from sce_lib.experiments.ledger import DetectionRecord, Embedding, GroupRecord, StageRecord
-from sce_lib.experiments.randomness import random_state_kept
 from sce_lib.experiments.training.criterion import of_samples
+from sce_lib.experiments.training.randomness import random_state_kept
 from sce_lib.experiments.training.task import Images, Task
 
 EVALUATION_BATCH = 500

@@ -34,7 +34,7 @@ def results(ledger):
 
 
 def start(configs, cache=None, jobs=2):
-    """Start a sweep of so many workers as a process with a group of its own."""
+    """Start a sweep as a process with a group of its own; `jobs` is a number, or the address of a cluster."""
     own = {} if cache is None else {"SCE_CACHE": str(cache)}
     process = subprocess.Popen(
         [sys.executable, __file__, str(jobs)],
@@ -78,7 +78,11 @@ def running(processes):
 
 def main():
     configs = [RunConfig.model_validate(config) for config in json.load(sys.stdin)]
-    outcomes = sweep.run(configs, Ledger(), jobs=int(sys.argv[1]), device="cpu")
+    if (jobs := sys.argv[1]).isdigit():
+        outcomes = sweep.run(configs, Ledger(), jobs=int(jobs), device="cpu")
+    else:
+        with sweep.dask_executor(jobs) as executor:
+            outcomes = sweep.run(configs, Ledger(), executor, device="cpu", retries=0)
     print(json.dumps({run: error and repr(error) for run, error in outcomes.items()}))
 
 
