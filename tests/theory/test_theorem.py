@@ -241,13 +241,11 @@ def test_in_equation_13_each_classifier_minimises_its_own_risk():
 @given(classes, seeds)
 def test_every_other_classifier_has_a_positive_bracket_in_equation_13(K, seed):
     problem = theory.random_problem("asymmetric_realisable", num_classes=K, seed=seed, exact=True)
-    table = theory.rce_table(problem.classifiers, -4)
-    star = theory.equation_13(problem, -4).f_star
-    for other in range(len(problem.classifiers)):
-        pair = problem.classifiers[[star, other]]
-        if (pair[0] != pair[1]).any():
-            weights = theory.equation_13(problem, -4).weights
-            bracket = weights * (table[star] - table[other])[:, None, :]
+    table, eq13 = theory.rce_table(problem.classifiers, -4), theory.equation_13(problem, -4)
+    noisy = theory.noisy_risks(problem, table)
+    truth = problem.classifiers[eq13.f_star]
+    for other, classifier in enumerate(problem.classifiers):
+        if (classifier != truth).any():
+            bracket = eq13.weights * (table[eq13.f_star] - table[other])[:, None, :]
             assert (problem.joint[..., None] * bracket).sum() > 0
-            noisy = theory.noisy_risks(problem, table)
-            assert noisy[other] > noisy[star]
+            assert noisy[other] > noisy[eq13.f_star]
