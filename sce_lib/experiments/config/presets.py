@@ -94,7 +94,8 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
 }
 SHORT_RUN_LR = {"5.1": 0.05}
 # Test images that get an embedding. Figures 2 and 7, of §5.1, alone draw them, and t-SNE of so many takes as
-# long as some epochs on a GPU. Smaller runs of other sections had them before, and keep them and their names.
+# long as some epochs on a GPU. Where records of other sections had them before, runs keep them and their names:
+# smaller ones, and MNIST's at full scale.
 EMBEDDED = {"smoke": 200, "laptop": 1_000, "full": 2_000}
 
 
@@ -345,7 +346,7 @@ def preset_fields(
         "augmentation": _augmentation(dataset, protocol),
         "normalisation": normalisation,
         "n_train": amount["n_train"],
-        "embedding": 0 if profile == "full" and section != "5.1" else EMBEDDED[profile],
+        "embedding": EMBEDDED[profile] if section == "5.1" or profile != "full" or dataset == "mnist" else 0,
         "protocol": protocol,
         "profile": profile,
         "section": section,

@@ -134,36 +134,43 @@ def _headline(page: NoiseReport) -> str:
 
 
 def _heat_map(axis: plt.Axes, matrix: np.ndarray, title: str) -> Any:
-    colours = plt.get_cmap("cividis").with_extremes(bad="lightgrey")
-    image = axis.imshow(matrix, vmin=0, vmax=1, cmap=colours, aspect="auto")  # rows level with the bars
+    """Draw a matrix, its shares written in where there is room; middles are one half off."""
+    import seaborn as sns  # a second or two, which other figures need not wait for
+
+    few = len(matrix) <= _LARGEST_TABLE
+    written = np.array([[_share(share) for share in row] for row in matrix.tolist()]) if few else False
+    options = {"annot_kws": {"fontsize": "x-small"}, "cbar": False, "fmt": "", "annot": written}
+    sns.heatmap(matrix, vmin=0, vmax=1, cmap="cividis", ax=axis, xticklabels=[], yticklabels=[], **options)
+    axis.set_facecolor("lightgrey")  # where a class has no sample
     axis.set(title=title, xlabel="noisy label")
-    if len(matrix) <= _LARGEST_TABLE:
-        for (row, column), share in np.ndenumerate(matrix):
-            if share > 0:  # neither 0 nor NaN: what stays unwritten is what cannot happen
-                text = "1" if share == 1 else f"{share:.2f}".removeprefix("0")
-                colour = "white" if share < 0.5 else "black"
-                axis.text(column, row, text, ha="center", va="center", color=colour, fontsize="x-small")
-    return image
+    return axis.collections[0]
+
+
+def _share(share: float) -> str:
+    """Return a share as it is written into a cell; nothing for what cannot happen, or is not known."""
+    if not share > 0:
+        return ""
+    return "1" if share == 1 else f"{share:.2f}".removeprefix("0")
 
 
 def _name_classes(axes: Any, names: Sequence[str]) -> None:
     # Each name where there is room for all; every tenth class otherwise.
     shown = range(0, len(names), 1 if len(names) <= 2 * _LARGEST_TABLE else 10)
-    labels = [mathtext(names[place]) for place in shown]
-    axes[0].set_yticks(shown, labels, fontsize="x-small")
+    labels, middles = [mathtext(names[place]) for place in shown], [place + 0.5 for place in shown]
+    axes[0].set_yticks(middles, labels, fontsize="x-small", rotation=0)
     axes[0].set_ylabel("true class")
     for axis in axes[:2]:
-        axis.set_xticks(shown, labels, fontsize="x-small", **style.SLANTED)
+        axis.set_xticks(middles, labels, fontsize="x-small", **style.SLANTED)
 
 
 def _rates(axis: plt.Axes, page: NoiseReport) -> None:
     rates = 100 * page.class_rates
     few = len(rates) <= _LARGEST_TABLE
-    axis.barh(range(len(rates)), np.nan_to_num(rates), height=0.8 if few else 1.0, color="grey")
+    axis.barh(np.arange(len(rates)) + 0.5, np.nan_to_num(rates), height=0.8 if few else 1.0, color="grey")
     axis.set(title="wrong labels", xlabel="% of the class", xlim=(0, 100))
     axis.spines[["top", "right"]].set_visible(False)
     for place, rate in enumerate(rates if few else []):
         ha, color = ("right", "white") if rate > 60 else ("left", "black")
         x = rate - 3 if rate > 60 else np.nan_to_num(rate) + 3
         text = "no sample" if np.isnan(rate) else f"{rate:.1f}"
-        axis.text(x, place, text, ha=ha, va="center", color=color, fontsize="x-small")
+        axis.text(x, place + 0.5, text, ha=ha, va="center", color=color, fontsize="x-small")

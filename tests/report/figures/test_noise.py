@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.collections import QuadMesh
 
 from sce_lib.data import load_dataset
 from sce_lib.noise import NoisyLabels, asymmetric_matrix, corrupt, pair_matrix, report, symmetric_matrix
@@ -16,10 +17,15 @@ from sce_lib.report.figures.noise import flipped_samples, noise_report, transiti
 def heat_maps(figure):
     """Return the arrays that the figure's heat maps show, by their titles."""
     return {
-        axis.get_title(): np.ma.filled(axis.images[0].get_array(), np.nan)
+        axis.get_title(): shown_in(axis)
         for axis in figure.axes
-        if axis.images
+        if axis.get_title() and isinstance(next(iter(axis.collections), None), QuadMesh)
     }
+
+
+def shown_in(axis):
+    """Return the matrix that an axis shows as a heat map; NaN where it shows nothing."""
+    return np.ma.filled(axis.collections[0].get_array(), np.nan)
 
 
 def bars(figure):
@@ -50,7 +56,14 @@ def test_shows_what_the_report_says(num_classes, rate, size, seed):
 
 def test_both_matrices_on_one_scale():
     figure = noise_report(corrupt(np.arange(10).repeat(10), symmetric_matrix(10, 0.4), seed=0))
-    assert [axis.images[0].get_clim() for axis in figure.axes[:2]] == [(0, 1), (0, 1)]
+    assert [axis.collections[0].get_clim() for axis in figure.axes[:2]] == [(0, 1), (0, 1)]
+
+
+def test_a_rate_is_level_with_its_class():
+    figure = noise_report(corrupt(np.arange(4).repeat(5), symmetric_matrix(4, 0.4), seed=0))
+    rows = figure.axes[0].get_yticks().tolist()
+    assert [bar.get_y() + bar.get_height() / 2 for bar in bars(figure)[0].patches] == pytest.approx(rows)
+    assert figure.axes[0].get_ylim() == (4, 0)
 
 
 def test_title_tells_classes_apart():
@@ -101,8 +114,9 @@ def test_each_panel_shows_its_matrix():
     panels = [axis for axis in transition_matrices(given).axes if axis.get_title()]
     assert [axis.get_title() for axis in panels] == list(given)
     for axis, (matrix, names) in zip(panels, given.values(), strict=True):
-        np.testing.assert_array_equal(axis.images[0].get_array(), matrix)
-        assert axis.images[0].get_clim() == (0, 1)
+        np.testing.assert_array_equal(shown_in(axis), matrix)
+        assert axis.collections[0].get_clim() == (0, 1)
+        assert axis.get_ylim() == (len(matrix), 0)  # the first class is on top
         for ticks in (axis.get_xticklabels(), axis.get_yticklabels()):
             assert [tick.get_text() for tick in ticks] == list(names)
 
