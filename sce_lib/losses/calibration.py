@@ -1,5 +1,7 @@
 """From what a network trained with symmetric cross entropy says to what it knows."""
 
+import math
+
 from torch import Tensor
 
 from sce_lib.losses.functional.inputs import check_at_least_zero, class_dimension
@@ -62,5 +64,10 @@ def calibrate(
         raise ValueError(
             "probabilities must be at least 0 and sum to 1 over the classes: give a softmax's output"
         )
-    behind = probabilities / (alpha + beta * abs(A) * probabilities)
-    return behind / behind.sum(dim, keepdim=True)
+    if not math.isfinite(ratio := beta * abs(A) / alpha):
+        raise ValueError(
+            f"alpha={alpha!r} is too small beside beta * |A| = {beta * abs(A)!r} to be divided by"
+        )
+    p = probabilities.double()  # so that neither a small alpha nor half precision costs the order of classes
+    behind = p / (1 + ratio * p)
+    return (behind / behind.sum(dim, keepdim=True)).to(probabilities.dtype)

@@ -63,7 +63,7 @@ class RiskBounds:
 
         So large is R(f) at most for every classifier of the class whose noisy risk is within ε of the least.
         """
-        if epsilon < 0:
+        if not epsilon >= 0:
             raise ValueError(f"epsilon is how far above the least risk, at least 0, not {epsilon}")
         return self.kappa * self.clean.min() + epsilon / self.w_min
 
@@ -81,19 +81,19 @@ def risk_bounds(problem: FiniteProblem, A: Any = -4.0) -> RiskBounds:
     >>> found.kappa, bool((found.excess == found.identity).all())
     (Fraction(1, 1), True)
     """
+    A = problems.in_kind(problem, A)
     table = problems.rce_table(problem.classifiers, A)
     weights = (1 - problem.noise_rates)[..., None] - problem.transition_at
     off_label = ~np.eye(problem.num_classes, dtype=bool)
     seen = (problem.joint > 0)[..., None] & off_label
     wrong = np.where(off_label, weights, 0) @ problem.classifiers[..., None]
-    size = -A * (problem.joint - problem.joint + 1).flat[0]  # |A|, a fraction where the problem is exact
     return RiskBounds(
         w_min=weights[seen].min(),
         w_max=weights[seen].max(),
         clean=risks(problem, table),
         noisy=noisy_risks(problem, table),
-        floor=size * problem.noise_rate,
-        identity=size * expectation(problem.joint, wrong[..., 0]),
+        floor=-A * problem.noise_rate,
+        identity=-A * expectation(problem.joint, wrong[..., 0]),
     )
 
 
@@ -166,7 +166,7 @@ def sl_under_noise(
     Raises
     ------
     ValueError
-        For noise that is not symmetric with one rate below 1 − 1/K.
+        For noise that is not symmetric with one rate below 1 − 1/K, or a class without a finite risk.
 
     Examples
     --------
@@ -189,10 +189,15 @@ def sl_under_noise(
     with np.errstate(divide="ignore"):
         total = -np.log(p).sum(axis=-1)
     at_x = joint.sum(axis=-1)
-    over_labels = np.where(at_x == 0, 0, at_x * total).sum(axis=-1)
+    with np.errstate(invalid="ignore"):  # where an input has no mass, an infinite logarithm costs nothing
+        over_labels = np.where(at_x == 0, 0, at_x * total).sum(axis=-1)
     table = sl_table(p, alpha, beta, A)
     floats = FiniteProblem(joint, problem.transition.astype(np.float64), p)
     clean, noisy = risks(floats, table), noisy_risks(floats, table)
+    if not (np.isfinite(clean).any() and np.isfinite(noisy).any()):
+        raise ValueError(
+            "every classifier has an infinite risk: CE needs a positive probability of each label"
+        )
     share = alpha * eta / (classes - 1)
     beyond = over_labels[clean.argmin()] - classes * np.log(classes)
     smoothing = share * over_labels if share else np.zeros_like(over_labels)
@@ -211,8 +216,9 @@ class ErrorBound:
 def excess_error(problem: FiniteProblem, A: Any = -4.0) -> ErrorBound:
     r"""Bound how many more clean labels a classifier misses than the best of *all* classifiers does.
 
-    Under symmetric noise: excess error :math:`\le \frac{K}{|A|\,s}` times the excess of its noisy RCE risk
-    over all classifiers, since the largest of K probabilities is at least 1/K.
+    Under symmetric noise of rate below 1 − 1/K: excess error :math:`\le \frac{K}{|A|\,s}` times the excess of
+    its noisy RCE risk over all classifiers, since the largest of K probabilities is at least 1/K. In floating
+    point both sides are right up to rounding.
 
     Raises
     ------
@@ -226,10 +232,9 @@ def excess_error(problem: FiniteProblem, A: Any = -4.0) -> ErrorBound:
     >>> bool((found.excess <= found.at_most).all())
     True
     """
-    bounds = risk_bounds(problem, A)
-    weights = bounds.w_min
-    apart = abs(float(bounds.w_max - weights))
-    if apart > (0 if problem.exact else 1e-9) or not weights > 0:
+    A, bounds = problems.in_kind(problem, A), risk_bounds(problem, A)
+    weights, rounding = bounds.w_min, 0 if problem.exact else 1e-9
+    if bounds.w_max - weights > rounding or not weights > rounding:
         raise ValueError("this bound is for symmetric noise of one rate below 1 - 1/K; this noise is another")
     best = problem.joint.max(axis=-1).sum()
     least = -A * (1 - problem.noisy_joint.max(axis=-1).sum())
@@ -240,10 +245,12 @@ def excess_error(problem: FiniteProblem, A: Any = -4.0) -> ErrorBound:
 def tolerated_ratio(loss: Callable[[Tensor, Tensor], Tensor]) -> float:
     r"""Return :math:`\varphi'(1)/\varphi'(0)` of a loss :math:`\varphi(p_y)`, from 0 (not robust) to 1 (RCE).
 
-    For convex decreasing φ and weights :math:`w_k \ge 0`, the prediction :math:`e_y` minimises :math:`\sum_k
-    w_k \varphi(p_k)` over all predictions if and only if :math:`\max_{k \ne y} w_k \le w_y\,
-    \varphi'(1)/\varphi'(0)`. With the noisy posterior for w: how far another label may come up to the true
-    one. 1 is the most there can be, and for three classes or more RCE (or MAE) alone has it.
+    For convex decreasing φ and weights :math:`w_y > 0`, :math:`w_k \ge 0`, the prediction :math:`e_y`
+    minimises :math:`\sum_k w_k \varphi(p_k)` over all predictions if and only if :math:`\max_{k \ne y} w_k
+    \le w_y\, \varphi'(1)/\varphi'(0)`. With the noisy posterior for w: how far another label may come up to
+    the true one. It is 1 for RCE (or MAE), and also where φ is concave: its minimisers are vertices. Slopes
+    are taken by automatic differentiation near the ends; one at 0 that grows by more than a thousandth from
+    p = 1e-6 to 1e-9 counts as infinite.
 
     Parameters
     ----------
@@ -260,14 +267,14 @@ def tolerated_ratio(loss: Callable[[Tensor, Tensor], Tensor]) -> float:
     0.5
     """
     near, nearer = (_slope_at(loss, math.log(p)) for p in _NEAR_ZERO)
-    if math.log(nearer / near) > _DIVERGES * math.log(_NEAR_ZERO[0] / _NEAR_ZERO[1]):
-        return 0.0  # the slope at 0 is infinite, as a power of p
-    return round(_slope_at(loss, _LOGIT_OF_ONE) / nearer, 6)
+    if math.log(nearer / near) > _DIVERGES:
+        return 0.0
+    return min(1.0, round(_slope_at(loss, _LOGIT_OF_ONE) / nearer, 6))
 
 
 # How near to the ends of [0, 1] slopes are taken: below 1e-16 autograd knows no difference from 0.
-_NEAR_ZERO, _LOGIT_OF_ONE = (1e-6, 1e-8), -math.log(1e-7)
-_DIVERGES = 1e-6
+_NEAR_ZERO, _LOGIT_OF_ONE = (1e-6, 1e-9), -math.log(1e-7)
+_DIVERGES = 1e-3
 
 
 def _slope_at(loss: Callable[[Tensor, Tensor], Tensor], logit: float) -> float:

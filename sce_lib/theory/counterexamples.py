@@ -37,8 +37,8 @@ class Counterexample:
 
     In family "all" the problem's two classifiers are the optima over all classifiers. The minimisers of R and
     R^η in ``problem.classifiers`` are `f_star` and `f_star_eta`, their misclassification on clean labels is
-    `clean_error` and `noisy_error`. Each is unique by `margin`: by so much, in the smaller of the two cases,
-    the runner-up's risk lies above. It is the last of `tries` problems drawn.
+    `clean_error` and `noisy_error`. Each is unique by `margin`: by so much, in the smaller of the two cases
+    and in units of α + β|A|, the runner-up's risk lies above. It is the last of `tries` problems drawn.
     """
 
     setting: str
@@ -81,8 +81,8 @@ def find_counterexample(
     tries : int
         Problems to draw before giving up with None (which proves nothing).
     margin : float
-        Minimisers must be unique by this much, and their errors differ by as much, so that no rounding can
-        make a counterexample.
+        Minimisers must be unique by this much, in units of α + β|A|, and their errors differ by as much, so
+        that no rounding can make a counterexample.
 
     Examples
     --------
@@ -110,7 +110,8 @@ def find_counterexample(
         first, second = float(errors[star]), float(errors[star_eta])
         if abs(first - second) <= margin:
             continue
-        distance = min(float(np.partition(values, 1)[1] - values.min()) for values in (clean, noisy))
+        size = alpha + beta * abs(A)  # of the loss: its unit does not matter
+        distance = min(float(np.partition(values, 1)[1] - values.min()) for values in (clean, noisy)) / size
         if distance > margin:
             found = (problem, star, star_eta, first, second, distance, attempt + 1)
             return Counterexample(setting, family, *found)

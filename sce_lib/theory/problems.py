@@ -149,6 +149,11 @@ class FiniteProblem:
         return (self.joint[:, :, None] * self.transition_at).sum(axis=1)
 
 
+def in_kind(problem: FiniteProblem, A: Any) -> Any:
+    """Return A as a fraction where the problem's numbers are, so that nothing is rounded."""
+    return Fraction(A) if problem.exact else A
+
+
 def log_target(target: ArrayLike, A: float = -4.0) -> Array:
     """Return log q with log 0 := A (§4.1), that is, log q floored at A.
 

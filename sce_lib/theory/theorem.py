@@ -111,6 +111,7 @@ def symmetric_proof(problem: FiniteProblem, A: Any = -4.0, table: Array | None =
     >>> list(proof.lines["5"].terms)
     ['R(f) (1 - eta K/(K-1))', '-A eta']
     """
+    A = problems.in_kind(problem, A)
     losses = _table(problem, A, table)
     joint, eta, classes = problem.joint, problem.noise_rate, problem.num_classes
     clean = risks(problem, losses)
@@ -172,6 +173,7 @@ def symmetric_conclusion(
     >>> bool((end.left == end.right).all() and (end.left <= 0).all())
     True
     """
+    A = problems.in_kind(problem, A)
     losses = _table(problem, A, table)
     clean, noisy = risks(problem, losses), noisy_risks(problem, losses)
     best = int(minimisers(clean)[0])
@@ -198,6 +200,7 @@ def asymmetric_proof(problem: FiniteProblem, A: Any = -4.0, table: Array | None 
     >>> asymmetric_proof(random_problem("asymmetric", exact=True, seed=3), A=-4).gap()
     0.0
     """
+    A = problems.in_kind(problem, A)
     losses = _table(problem, A, table)
     joint, classes = problem.joint, problem.num_classes
     keep = 1 - problem.noise_rates
@@ -285,6 +288,7 @@ def equation_13(problem: FiniteProblem, A: Any = -4.0) -> Equation13:
     >>> eq13.f_star == eq13.f_star_eta, int(eq13.left)
     (True, 0)
     """
+    A = problems.in_kind(problem, A)
     table = problems.rce_table(problem.classifiers, A)
     noisy = noisy_risks(problem, table)
     star, star_eta = (int(minimisers(values)[0]) for values in (risks(problem, table), noisy))

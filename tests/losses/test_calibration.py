@@ -88,3 +88,19 @@ def test_a_trained_network_is_better_calibrated_after_it():
     ece = [calibration_error(q, test_y) for q in (p, after)]
     assert nll[1] < 0.9 * nll[0]
     assert ece[1] < 0.6 * ece[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize(("alpha", "beta"), [(1e-8, 1.0), (0.1, 2e4), (1e-4, 1e5), (5.0, 0.0)])
+def test_extreme_settings_keep_the_order_and_are_probabilities(dtype, alpha, beta):
+    p = torch.tensor([[0.7, 0.3], [1.0, 0.0], [0.4, 0.6]], dtype=dtype)
+    out = calibrate(p, alpha, beta, A=-9.0)
+    assert out.dtype == dtype
+    torch.testing.assert_close(out.float().sum(1), torch.ones(3), atol=1e-2, rtol=0)
+    for row, largest in ((0, 0), (1, 0), (2, 1)):  # where half precision ties them, no other is ahead
+        assert out[row, largest] == out[row].max()
+
+
+def test_an_alpha_that_cannot_be_divided_by_is_refused():
+    with pytest.raises(ValueError, match="too small beside"):
+        calibrate(torch.tensor([0.5, 0.5]), alpha=1e-320)
