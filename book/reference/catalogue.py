@@ -18,7 +18,7 @@ from sce_lib.experiments.config.presets import RELEASED_A, SL_WEIGHTS
 from sce_lib.losses import functional as L
 from sce_lib.noise import symmetric_matrix
 from sce_lib.report.figures.losses import gradient_weights
-from sce_lib.theory import loss_of_probability
+from sce_lib.theory import loss_of_probability, loss_table, tolerated_ratio
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -283,10 +283,11 @@ def largest_difference(loss: Loss, limit: Loss) -> float:
 
 
 def fragments() -> dict[str, str]:
-    """Return the text of the catalogue and the table of limits."""
+    """Return the text of the catalogue, the table of limits, and that of what a loss tolerates."""
     return {
         "losses.md": "\n".join(line for entry in CATALOGUE for line in _entry(entry)),
         "limits.md": "\n".join(_limits()),
+        "tolerated.md": "\n".join(_tolerated()),
     }
 
 
@@ -354,3 +355,35 @@ def _limits() -> Iterator[str]:
     compared = ((setting, name, largest_difference(loss, limit)) for setting, loss, (name, limit) in LIMITS)
     rows = ((setting, name, f"{apart:.0e}" if apart else "0") for setting, name, apart in compared)
     yield from table(["Loss and setting", "becomes", "largest difference"], rows, numbers=1)
+
+
+def of_the_label_alone(loss: Loss) -> bool:
+    """Return whether a loss sees nothing but the probability of the label."""
+    p = [[0.3, 0.6, 0.1], [0.3, 0.2, 0.5]]
+    one, other = loss_table(p, per_sample(loss))[:, 0] if _takes_three_classes(loss) else (0.0, 1.0)
+    return bool(abs(one - other) < 1e-12)
+
+
+def _takes_three_classes(loss: Loss) -> bool:
+    return not isinstance(loss, losses.ForwardCorrection | losses.BackwardCorrection | losses.Sum)
+
+
+def _tolerated() -> Iterator[str]:
+    """Yield the rows of the losses of the label's probability, the most tolerant first."""
+    rows = []
+    curves = {
+        entry.title: {"": losses.CrossEntropy()} if entry.title == "Cross entropy" else entry.curves
+        for entry in CATALOGUE
+    }
+    for title, settings in curves.items():
+        for name, loss in settings.items():
+            if of_the_label_alone(loss):
+                try:
+                    ratio = tolerated_ratio(per_sample(loss))
+                except ValueError:  # truncated: flat where the label has no probability
+                    continue
+                rows.append((f"{title}, {name}" if name else title, ratio))
+    rows.sort(key=lambda row: -row[1])
+    yield from table(
+        ["Loss and setting", "φ′(1) / φ′(0)"], ((name, f"{ratio:.3f}") for name, ratio in rows), numbers=1
+    )

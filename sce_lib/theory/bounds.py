@@ -257,6 +257,11 @@ def tolerated_ratio(loss: Callable[[Tensor, Tensor], Tensor]) -> float:
     loss : callable
         A loss of logits (N, K) and labels (N,), to (N,), that depends on the label's probability alone.
 
+    Raises
+    ------
+    ValueError
+        For a loss that does not fall at :math:`p_y \\to 0`, as a truncated one.
+
     Examples
     --------
     >>> from functools import partial
@@ -267,6 +272,8 @@ def tolerated_ratio(loss: Callable[[Tensor, Tensor], Tensor]) -> float:
     0.5
     """
     near, nearer = (_slope_at(loss, math.log(p)) for p in _NEAR_ZERO)
+    if not (near < 0 and nearer < 0):
+        raise ValueError("the loss does not fall where the label has no probability: it is not decreasing")
     if math.log(nearer / near) > _DIVERGES:
         return 0.0
     return min(1.0, round(_slope_at(loss, _LOGIT_OF_ONE) / nearer, 6))

@@ -273,3 +273,14 @@ def test_reference_renders_without_a_warning_and_indexes_every_public_name(build
     for room in api.rooms():
         names, _ = api.described(importlib.import_module(f"sce_lib.{room}"))
         assert {name.described for name in names} <= indexed
+
+
+def test_what_a_loss_tolerates_is_told_of_losses_of_the_label_alone():
+    _, _, *rows = catalogue.fragments()["tolerated.md"].splitlines()
+    told = {name.strip(): float(ratio) for name, ratio in (row.strip("|").split("|") for row in rows)}
+    assert told["Reverse cross entropy, A = -4"] == told["Mean absolute error, MAE"] == 1.0
+    assert told["Taylor cross entropy, t = 6"] == pytest.approx(1 / 6, abs=1e-3)
+    assert told["Cross entropy"] == told["Symmetric cross entropy, α 0.1, β 1 (CIFAR-10)"] == 0.0
+    assert list(told.values()) == sorted(told.values(), reverse=True)
+    # Those that look at other classes, or that are flat where the label has no probability, are left out.
+    assert not [name for name in told if "ormalized c" in name or "truncation" in name or "smoothing" in name]
