@@ -16,7 +16,8 @@ __version__ = "0.2.0"
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_rooms()})
+    own = (name for name in globals() if name.startswith("__"))
+    return sorted({*own, *_rooms(), "require_extra"})
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -41,8 +41,8 @@ def build_model(
         See `cnn4`.
     **options
         ``generator``, and ``pretrained`` for resnet50. Without a generator the initial weights are drawn from
-        torch's global random state, as those of torch's own layers are: ``torch.manual_seed`` decides them, and
-        the state is another afterwards. With one it is left alone.
+        torch's global random state, as those of torch's own layers are: ``torch.manual_seed`` decides them,
+        and the state is another afterwards. With one it is left alone.
 
     Examples
     --------

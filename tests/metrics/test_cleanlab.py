@@ -8,7 +8,8 @@ from sce_lib.experiments.out_of_fold import out_of_fold
 from sce_lib.metrics import detection, suspects
 
 pytestmark = pytest.mark.slow
-rank = pytest.importorskip("cleanlab.rank", reason="cleanlab is not installed: pip install 'sce-lib[integrations]'")
+ABSENT = "cleanlab is not installed: pip install 'sce-lib[integrations]'"
+rank = pytest.importorskip("cleanlab.rank", reason=ABSENT)
 SCORES = {"self_confidence": "self_confidence", "margin": "normalized_margin"}
 
 

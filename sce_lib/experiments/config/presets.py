@@ -5,6 +5,7 @@ paper's §5.1 to §5.3 with footnotes; the released Keras code (github.com/Yisen
 symmetric_cross_entropy_for_noisy_labels at ec778df).
 """
 
+import difflib
 import math
 import re
 from typing import Annotated, Any, get_args
@@ -94,8 +95,8 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
 }
 SHORT_RUN_LR = {"5.1": 0.05}
 # Test images that get an embedding. Figures 2 and 7, of §5.1, alone draw them, and t-SNE of so many takes as
-# long as some epochs on a GPU. Where records of other sections had them before, runs keep them and their names:
-# smaller ones, and MNIST's at full scale.
+# long as some epochs on a GPU. Where records of other sections had them before, runs keep them and their
+# names: smaller ones, and MNIST's at full scale.
 EMBEDDED = {"smoke": 200, "laptop": 1_000, "full": 2_000}
 
 
@@ -163,6 +164,7 @@ def resolve_noise(noise: "str | tuple[str, float] | Noise", protocol: Protocol =
     if not isinstance(noise, str) and not (isinstance(noise, tuple | list) and len(noise) == 2):
         raise ValueError(unknown)
     kind, _, detail = noise.partition("-") if isinstance(noise, str) else (noise[0], "", str(noise[1]))
+    unknown += _meant(str(kind), detail, kinds)
     if kind in ("none", "clean"):
         return Noise()
     if kind == "human" and detail:
@@ -177,6 +179,14 @@ def resolve_noise(noise: "str | tuple[str, float] | Noise", protocol: Protocol =
     if protocol == "released" and kind not in BY_IMAGE:
         released["variant"] = "released"
     return Noise.model_validate({"kind": kind, "rate": rate} | released)
+
+
+def _meant(kind: str, detail: str, kinds: tuple[str, ...]) -> str:
+    """Return a question after the name of noise that is like a misspelt one, where there is such."""
+    rate = re.fullmatch(r"[0-9]*\.?[0-9]+", detail)
+    known = ["human", *(kinds if rate else ())] if detail else ["none", "clean"]
+    near = difflib.get_close_matches(kind[:40].lower(), known, n=1)
+    return "".join(f"; did you mean {quoted('-'.join(filter(None, (name, detail))))}?" for name in near)
 
 
 def _sl_parameters(dataset: str, noise: Noise, protocol: Protocol, section: Section) -> dict[str, Any]:

@@ -4,10 +4,12 @@ import functools
 import math
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sce_lib import quoted
 from sce_lib.losses.functional import inputs
 from sce_lib.losses.functional.inputs import Reduction, reduced
 
@@ -238,7 +240,11 @@ def check_bootstrap(beta: float | None, hard: bool) -> float:
 
 def check_transitions(T: Any, invertible: bool = False) -> Tensor:
     """Return a transition matrix as float64 after a look at its values, which the functions do not take."""
-    T = torch.as_tensor(T, dtype=torch.float64)
+    try:
+        held = T if isinstance(T, Tensor) else np.asarray(T, dtype=np.float64)
+        T = torch.as_tensor(held, dtype=torch.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"a transition matrix holds numbers, shape (K, K); got {quoted(T)}") from None
     if T.ndim != 2 or T.shape[0] != T.shape[1]:
         raise ValueError(f"a transition matrix has the shape (K, K), got {tuple(T.shape)}")
     if not ((T >= 0) & (T <= 1)).all():

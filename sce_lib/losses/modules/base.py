@@ -237,6 +237,15 @@ def _factors(weight: Tensor, logits: Tensor, dtype: torch.dtype) -> Tensor:
     return weight.to(dtype)
 
 
+def check_one_number_of_classes(loss: Loss) -> None:
+    """Refuse a loss whose matrices and weights, those of its parts too, are not of one number of classes."""
+    sizes = {f"{name.rpartition('.')[2]} of {len(held)}" for name, held in loss.named_buffers() if held.ndim}
+    if len({size.split()[-1] for size in sizes}) > 1:
+        raise ValueError(
+            f"{type(loss).__name__} is for one number of classes, but has {', '.join(sorted(sizes))}"
+        )
+
+
 class OfFormula(Loss):
     """Base of the losses that are a function of :mod:`sce_lib.losses.functional`, hyperparameters held.
 

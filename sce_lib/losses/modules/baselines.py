@@ -15,7 +15,14 @@ from sce_lib.losses.functional.baselines import (
     log_columns_of,
 )
 from sce_lib.losses.functional.inputs import checked
-from sce_lib.losses.modules.base import Aggregation, Loss, OfFormula, refuse_smoothing, weighted_target
+from sce_lib.losses.modules.base import (
+    Aggregation,
+    Loss,
+    OfFormula,
+    check_one_number_of_classes,
+    refuse_smoothing,
+    weighted_target,
+)
 
 __all__ = ["BackwardCorrection", "Bootstrap", "ForwardCorrection", "GeneralizedCrossEntropy"]
 __all__ += ["LabelSmoothing"]
@@ -119,6 +126,7 @@ class ForwardCorrection(Loss):
     def __init__(self, T: Any, **aggregation: Unpack[Aggregation]) -> None:
         super().__init__(**aggregation)
         self.register_buffer("T", check_transitions(T))
+        check_one_number_of_classes(self)
         self._kept: tuple[tuple, Tensor] | None = None
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -159,6 +167,7 @@ class BackwardCorrection(Loss):
     def __init__(self, T: Any, **aggregation: Unpack[Aggregation]) -> None:
         super().__init__(**aggregation)
         self.register_buffer("inverse", torch.linalg.inv(check_transitions(T, invertible=True)))
+        check_one_number_of_classes(self)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Loss of each sample, ``(N, d1, ...)``."""

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from sce_lib import quoted
+from sce_lib.losses.elr import ELR
 from sce_lib.losses.functional.baselines import smooth_target
 from sce_lib.losses.functional.inputs import check_at_least_zero, check_unit_interval
-from sce_lib.losses.modules.base import Aggregation, Loss, refuse_smoothing
+from sce_lib.losses.modules.base import Aggregation, Loss, check_one_number_of_classes, refuse_smoothing
 
 __all__ = ["SmoothedTargets", "Sum"]
 
@@ -52,6 +53,7 @@ class Sum(Loss):
         super().__init__(**shared(losses, aggregation))
         self.coefficients = [coefficient for coefficient, _ in terms]
         self.losses = nn.ModuleList(losses)
+        check_one_number_of_classes(self)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Loss of each sample, ``(N, d1, ...)``."""
@@ -106,6 +108,7 @@ class SmoothedTargets(Loss):
         refuse_smoothing(self, aggregation)
         super().__init__(**shared([loss], aggregation))
         self.loss, self.epsilon = loss, epsilon
+        check_one_number_of_classes(self)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Loss of each sample, ``(N, d1, ...)``."""
@@ -130,6 +133,10 @@ def _checked_term(term: Any) -> tuple[float, Loss]:
 
 def check_part(loss: Any) -> None:
     """Refuse what cannot be part of another loss."""
+    if isinstance(loss, ELR):
+        raise ValueError(
+            "ELR has a memory and cannot be part of another loss: add the two after calling each"
+        )
     if not isinstance(loss, Loss):
         library = "losses of sce_lib.losses can be parts of others: its CrossEntropy is torch's"
         raise TypeError(f"only {library}; got {quoted(loss)}")

@@ -48,7 +48,7 @@ class ReverseCrossEntropy(OfFormula):
     _of_nll = staticmethod(rce_of_nll)
     A: float
 
-    def __init__(self, *, A: float = L.PAPER_LOG_ZERO, **aggregation: Unpack[Aggregation]) -> None:
+    def __init__(self, A: float = L.PAPER_LOG_ZERO, **aggregation: Unpack[Aggregation]) -> None:
         super().__init__({"A": A}, aggregation)
 
 
@@ -86,7 +86,6 @@ class SymmetricCrossEntropy(OfFormula):
         self,
         alpha: float = 0.1,
         beta: float = 1.0,
-        *,
         A: float = L.PAPER_LOG_ZERO,
         clip: float | None = None,
         **aggregation: Unpack[Aggregation],

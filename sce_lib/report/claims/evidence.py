@@ -76,8 +76,8 @@ class Evidence:
             raise ValueError(f"evidence has one run a method, noise and seed, but here are {names}")
         if len(precisions := {record.config.precision for record in found}) > 1:
             raise ValueError(
-                f"runs of {method} under {noise} are of {' and '.join(sorted(precisions))}, which are not one "
-                "setting; choose with select(records, precision=...)"
+                f"runs of {method} under {noise} are of {' and '.join(sorted(precisions))}, which are not "
+                "one setting; choose with select(records, precision=...)"
             )
         return found
 
