@@ -83,7 +83,7 @@ def test_it_is_the_same_loss(got, expected):
         (lambda: losses.get(3), TypeError, "by its name, a string; got 3"),
         (lambda: losses.get("sl", alhpa=1), TypeError, "takes alpha=0.1, beta=1.0, A=-4.0.*mean 'alpha'"),
         (lambda: losses.get("sl", weights=DATA.T[0]), TypeError, "mean 'weight'"),
-        (lambda: losses.get("sl", 1, 2, -4), TypeError, "2 of them by position, not 3"),
+        (lambda: losses.get("sl", 1, 2, -4, 0.5, 6), TypeError, "4 of them by position, not 5"),
         (lambda: losses.get("sl", 1, alpha=2), TypeError, "'alpha' is given twice"),
         (lambda: losses.get("ce", 1), TypeError, "'ce' takes no hyperparameters; nothing by position"),
         (lambda: losses.get("2ce", alpha=1), TypeError, "'2ce' takes no hyperparameters"),
