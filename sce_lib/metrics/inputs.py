@@ -13,6 +13,10 @@ Given = Literal["logits", "probabilities", "losses"]
 IGNORED = int(np.iinfo(np.int64).min)
 # Rows of numbers that are not negative and sum to 1 within this are taken for probabilities.
 _SUM_TOLERANCE = 0.01
+# Within this they may be probabilities that were rounded, or logits: whoever gives them has to say.
+_ROUNDED_TOLERANCE = 0.2
+# What sums of floats themselves are off by: such rows stay as they are, bit for bit.
+_FLOAT_ERROR = 1e-5
 # Numbers worked on at a time, in float64: 32 MB.
 _CHUNK_VALUES = 2**22
 
@@ -101,19 +105,65 @@ def chunk(rows: Tensor) -> int:
     return max(1, _CHUNK_VALUES // rows.shape[1])
 
 
-def are_probabilities(rows: Tensor) -> bool:
-    """Return whether no number is negative and every row sums to 1, within rounding."""
-    return all(
-        bool((part >= 0).all()) and bool(((part.double().sum(dim=1) - 1).abs() <= _SUM_TOLERANCE).all())
-        for part in rows.split(chunk(rows))
-    )
-
-
-def require_probabilities(rows: Tensor) -> None:
-    """Raise unless `are_probabilities`."""
-    if not are_probabilities(rows):
+def are_logits(rows: Tensor, given: Given | None) -> bool:
+    """Return whether rows are logits, else probabilities; refuse what is not what it is said, or in doubt."""
+    if given == "probabilities":
+        require_probabilities(rows, _ROUNDED_TOLERANCE)
+    if given is not None:
+        return given == "logits"
+    off, low, high = _off(rows), float(rows.min()), float(rows.max())
+    if low >= 0 and bool((off <= _SUM_TOLERANCE).all()):
+        return False
+    if low >= 0 and high <= 1 and float((off <= _ROUNDED_TOLERANCE + _FLOAT_ERROR).double().mean()) > 0.5:
         raise ValueError(
-            "probabilities are not negative and each sample's sum to 1; these go from "
-            f"{float(rows.min()):g} to {float(rows.max()):g}, and the first sample's sum to "
-            f"{float(rows[0].double().sum()):g}: if they are logits, say given='logits'"
+            f"predictions from {low:g} to {high:g} that {_farthest(rows, off)} may be probabilities, "
+            "rounded, or logits: say given='probabilities', and each row is divided by its sum, or "
+            "given='logits'"
         )
+    return True
+
+
+def require_probabilities(rows: Tensor, within: float = _SUM_TOLERANCE) -> None:
+    """Raise if a number is negative or a row's sum farther from 1 than what is allowed."""
+    off = _off(rows)
+    if bool((rows < 0).any()) or not bool((off <= within + _FLOAT_ERROR).all()):
+        raise ValueError(
+            f"probabilities are not negative and each sample's sum to 1, within {within}; these go from "
+            f"{float(rows.min()):g} to {float(rows.max()):g} and {_farthest(rows, off)}: divide each row by "
+            "its sum, or if they are logits, say given='logits'"
+        )
+
+
+def normalised(p: Tensor) -> Tensor:
+    """Return probabilities with each row divided by its sum, where that is not 1 as far as floats tell."""
+    sums = p.sum(dim=1, keepdim=True)
+    return torch.where((sums - 1).abs() > _FLOAT_ERROR, p / sums, p)
+
+
+def _off(rows: Tensor) -> Tensor:
+    """Return how far each row's sum is from 1, (M,), float64."""
+    return torch.cat([(part.double().sum(dim=1) - 1).abs() for part in rows.split(chunk(rows))])
+
+
+def _farthest(rows: Tensor, off: Tensor) -> str:
+    return f"sum to {float(rows[off.argmax()].double().sum()):g} in the row farthest from 1"
+
+
+# --- What pandas offers, by what it can do: it is not imported. ---------------------------------------
+def names_of(predictions: Any, labels: Any, num_classes: int) -> list[Any] | None:
+    """Return the classes' names as a table's columns have them, else as a categorical's categories do."""
+    columns = list(getattr(predictions, "columns", range(num_classes)))
+    if columns != list(range(num_classes)):
+        return columns
+    categories = getattr(getattr(labels, "dtype", None), "categories", ())
+    return list(categories) if len(categories) == num_classes else None
+
+
+def refuse_other_order(predictions: Any, labels: Any) -> None:
+    """Raise if two pandas objects have one index in two orders; other indices tell nothing of the order."""
+    if hasattr(predictions, "iloc") and hasattr(labels, "iloc") and len(predictions) == len(labels):
+        one, other = predictions.index, labels.index
+        if not one.equals(other) and one.isin(other).all() and other.isin(one).all():
+            raise ValueError(
+                "predictions and labels have one index in two orders: bring them into one, by .reindex"
+            )

@@ -1,6 +1,7 @@
 """Which labels are most likely wrong: a ranking by predictions that are given, from whatever network."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -51,7 +52,7 @@ def suspects(
 
     Parameters
     ----------
-    predictions : Tensor or array_like
+    predictions : Tensor, array_like or pandas DataFrame
         Logits or probabilities, (N, K) or, as for the losses of this library, (N, K, ...); or the loss of
         each sample, (N,). Floats of any precision, on any device.
     labels : Tensor, array_like or pandas Series
@@ -62,9 +63,13 @@ def suspects(
         does. Self-confidence and margin order as cleanlab's scores of these names.
     given : {"logits", "probabilities", "losses"}, optional
         What the predictions are. Where it is not said, (N,) are losses; rows that are not negative and sum to
-        1 (within 0.01) are probabilities; all others are logits.
+        1 (within 0.01) are probabilities; all others are logits, but what may be probabilities that were
+        rounded (from 0 to 1, most rows' sums within 0.2 of 1) is refused. Probabilities that are said to be
+        some may sum to 1 within 0.2. Each row is divided by its sum where the two differ.
     classes : sequence, optional
-        The names of the K classes, in the order of the predictions' columns, for labels that are names.
+        The names of the K classes, in the order of the predictions' columns, for labels that are names. Where
+        they are not given they are the columns' names of a pandas DataFrame, unless these are numbered from
+        0, or else the categories of labels that are a categorical with K of them.
     adjusted : bool
         Whether each class has a scale of its own, for a network that is less sure of some classes than of
         others: from each probability the mean is subtracted that the samples *labelled* so have for it, the
@@ -83,7 +88,8 @@ def suspects(
     ------
     ValueError
         For labels out of range or names of no class, shapes that do not fit, NaN, no label that counts,
-        "probabilities" that are none, or a score that losses do not give.
+        "probabilities" that are none, what may be probabilities or logits, a score that losses do not give,
+        or predictions and labels of pandas with one index in two orders.
 
     Examples
     --------
@@ -102,7 +108,10 @@ def suspects(
     losses = kind == "losses"
     if losses and (by != "loss" or adjusted):
         raise ValueError("losses alone rank by='loss' and unadjusted: for another score give the logits")
+    inputs.refuse_other_order(predictions, labels)
     num_classes = None if losses else values.shape[1]
+    if classes is None and num_classes is not None:
+        classes = inputs.names_of(predictions, labels, num_classes)
     y = inputs.class_indices(labels, num_classes, classes, ignore_index).to(values.device).flatten()
     places = (y != inputs.IGNORED).nonzero()[:, 0]
     if not len(places):
@@ -128,16 +137,15 @@ _SCORES: dict[By, Callable[[Tensor, Tensor], Tensor]] = {
 
 def _scores(rows: Tensor, y: Tensor, by: By, kind: Given | None, adjusted: bool) -> Tensor:
     """Return the score of each sample, (M,), float64, from logits or probabilities, some rows at a time."""
-    if kind == "probabilities":
-        inputs.require_probabilities(rows)
-    logits = kind == "logits" or (kind is None and not inputs.are_probabilities(rows))
+    logits = inputs.are_logits(rows, kind)
     size = inputs.chunk(rows)
     parts = list(zip(rows.split(size), y.split(size), strict=True))
     if by == "loss" and logits and not adjusted:  # finite where the probability is rounded to 0
         return torch.cat([cross_entropy(part.double(), label, reduction="none") for part, label in parts])
 
     def probabilities() -> Iterator[tuple[Tensor, Tensor]]:
-        return ((part.double().softmax(1) if logits else part.double(), label) for part, label in parts)
+        to_p = partial(torch.softmax, dim=1) if logits else inputs.normalised
+        return ((to_p(part.double()), label) for part, label in parts)
 
     if not adjusted:
         return torch.cat([_SCORES[by](p, label) for p, label in probabilities()])

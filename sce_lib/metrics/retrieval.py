@@ -71,8 +71,8 @@ def detection(scores: Any, flipped: Any, labels: Any = None, rate: float | None 
     Raises
     ------
     ValueError
-        For shapes that differ, scores that are NaN, `flipped` that is neither true nor false, a rate out of
-        range.
+        For shapes or pandas indices that differ, scores that are NaN, `flipped` that is neither true nor
+        false, a rate out of range.
 
     Examples
     --------
@@ -82,7 +82,9 @@ def detection(scores: Any, flipped: Any, labels: Any = None, rate: float | None 
     >>> detection([0.1, 0.2], [False, False]).reason
     'none of 2 labels is wrong'
     """
-    values = _array(scores.scores if isinstance(scores, Suspects) else scores)
+    given = scores.scores if isinstance(scores, Suspects) else scores
+    _refuse_other_indices({"scores": given, "flipped": flipped, "labels": labels})
+    values = _array(given)
     wrong, classes = _array(flipped), None if labels is None else _array(labels)
     for name, array in (("flipped", wrong), ("labels", classes)):
         if array is not None and array.shape != values.shape:
@@ -111,6 +113,18 @@ def detection(scores: Any, flipped: Any, labels: Any = None, rate: float | None 
         parts = {name: members == place for place, name in enumerate(names.tolist())}
         by_class = {n: _detection(values[counts][m], wrong[counts][m], rate, {}) for n, m in parts.items()}
     return _detection(values[counts], wrong[counts], rate, by_class)
+
+
+def _refuse_other_indices(given: dict[str, Any]) -> None:
+    """Raise if those that are pandas' differ in their index: what is of one sample stands in one place."""
+    indices = {name: value.index for name, value in given.items() if hasattr(value, "iloc")}
+    first = next(iter(indices), "")
+    for name in indices:
+        if not indices[name].equals(indices[first]):
+            raise ValueError(
+                f"{first} and {name} have other indices: bring them into one order, by .reindex, or give "
+                "numpy arrays, which go by place"
+            )
 
 
 def _array(value: Any) -> NDArray[Any]:

@@ -168,6 +168,82 @@ def test_logits_far_apart_still_rank():
     assert found.scores.tolist() == [900.0, 2000.0, 0.0, math.inf]
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("k", "decimals"), [(100, 2), (1000, 3), (100, 3)])
+@pytest.mark.parametrize("by", ["loss", "margin", "self_confidence"])
+def test_rounded_probabilities_are_said_to_be_some(seed, k, decimals, by):
+    rng = np.random.default_rng(seed)
+    p, labels = rng.dirichlet(np.ones(k), 50).round(decimals).clip(1e-6), rng.integers(0, k, 50)
+    expected = suspects(p / p.sum(axis=1, keepdims=True), labels, by)
+    if np.abs(p.sum(axis=1) - 1).max() > 0.01:
+        with pytest.raises(ValueError, match=r"say given='probabilities'.* or given='logits'"):
+            suspects(p, labels, by)
+    for adjusted in (False, True):
+        found = suspects(torch.from_numpy(p), labels, by, given="probabilities", adjusted=adjusted)
+        exact = suspects(p / p.sum(axis=1, keepdims=True), labels, by, adjusted=adjusted)
+        np.testing.assert_allclose(found.scores.numpy(), exact.scores, rtol=1e-4, atol=1e-6)
+    as_logits = suspects(p, labels, by, given="logits").scores
+    np.testing.assert_allclose(as_logits, suspects(p - 1, labels, by).scores, rtol=1e-9, atol=1e-12)
+    assert not np.allclose(as_logits, expected.scores)
+
+
+def test_rows_within_the_tolerance_are_normalised_and_others_refused():
+    p, labels = torch.tensor([[0.6, 0.6], [0.2, 0.6], [0.5, 0.5]]), [0, 0, 1]
+    found = suspects(p, labels, "self_confidence", given="probabilities")
+    assert found.scores.tolist() == pytest.approx([-0.5, -0.25, -0.5])
+    for p_of_0 in (0.1, 0.7, -0.01):
+        broken = p.clone()
+        broken[1, 0] = p_of_0
+        with pytest.raises(ValueError, match=r"within 0\.2; .*divide each row by its sum"):
+            suspects(broken, labels, given="probabilities")
+
+
+def test_one_row_that_is_none_makes_probabilities_doubtful():
+    p = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.0, 0.0]])
+    with pytest.raises(ValueError, match="sum to 0 in the row farthest from 1"):
+        suspects(p, [0, 1, 1])
+
+
+@pytest.mark.parametrize("k", [2, 3, 10])
+def test_logits_between_0_and_1_stay_logits(k):
+    logits = torch.rand(400, k, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(400) % k
+    assert torch.equal(suspects(logits, labels).scores, suspects(logits, labels, given="logits").scores)
+
+
+def test_names_from_a_table_and_from_categories():
+    names = ["yak", "ant", "émeu #1"]
+    words = pd.Series([names[label] for label in LABELS], index=list("abcd"))
+    expected = suspects(LOGITS, LABELS).scores.tolist()
+    table = pd.DataFrame(LOGITS.numpy(), columns=names, index=words.index)
+    numbered = pd.DataFrame(LOGITS.numpy())
+    categories = words.astype(pd.CategoricalDtype(names))
+    of_table = [words, words.tolist(), words.astype("category"), LABELS, categories]
+    given_both = [(table, labels) for labels in of_table]
+    given_both += [(part, categories) for part in (LOGITS, LOGITS.numpy(), numbered)]
+    given_both += [(LOGITS, pd.Categorical(words, names)), (numbered, LABELS)]
+    given_both += [(pd.DataFrame(LOGITS.numpy(), columns=[3, 8, 13]), LABELS * 5 + 3)]
+    for predictions, labels in given_both:
+        np.testing.assert_allclose(suspects(predictions, labels).scores, expected, rtol=1e-6)
+    renamed = suspects(table, words.str.upper(), classes=[name.upper() for name in names])
+    np.testing.assert_allclose(renamed.scores, expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="give classes="):  # two categories say nothing of three columns
+        suspects(LOGITS, words.astype("category"))
+    with pytest.raises(ValueError, match="label cow at index 0; allowed are yak, ant, émeu #1"):
+        suspects(table, ["cow", "yak", "yak", "yak"])
+
+
+def test_one_index_in_two_orders_is_refused():
+    labels = pd.Series([0, 0, 2, 2], index=list("abcd"))
+    table = pd.DataFrame(LOGITS.numpy(), index=list("dcba"))
+    with pytest.raises(ValueError, match=r"one index in two orders: .*\.reindex"):
+        suspects(table, labels)
+    expected = suspects(LOGITS.numpy(), labels.to_numpy()[::-1])
+    assert suspects(table, labels.reindex(table.index)).scores.tolist() == expected.scores.tolist()
+    with pytest.raises(ValueError, match="two orders"):
+        suspects(table[0], labels)  # losses
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -112,6 +112,26 @@ def test_of_masks():
     )
 
 
+def test_series_of_another_index_are_refused():
+    rng = np.random.default_rng(0)
+    p, names = rng.dirichlet(np.ones(3), 40), [f"{i}.png" for i in range(40)]
+    labels, flipped = pd.Series(rng.integers(0, 3, 40), names), pd.Series(rng.random(40) < 0.4, names)
+    found = suspects(p, labels)
+    expected = detection(found.scores.to_numpy(), flipped.to_numpy(), labels.to_numpy())
+    assert detection(found, flipped, labels) == detection(found.scores, flipped, labels) == expected
+    shuffled = flipped.sample(frac=1, random_state=1)
+    assert detection(found, shuffled.reindex(found.scores.index)).auroc == expected.auroc
+    for scores in (found, found.scores):
+        with pytest.raises(ValueError, match=r"scores and flipped have other indices.*\.reindex"):
+            detection(scores, shuffled)
+    with pytest.raises(ValueError, match="scores and flipped have other indices"):
+        detection(found, flipped.reset_index(drop=True))
+    with pytest.raises(ValueError, match="scores and labels have other indices"):
+        detection(found, flipped, labels[::-1])
+    with pytest.raises(ValueError, match="flipped and labels have other indices"):
+        detection(found.scores.to_numpy(), flipped, labels[::-1])
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
