@@ -17,6 +17,7 @@ noise_app = typer.Typer(help="Noisy labels, as a run sees them.", no_args_is_hel
 @noise_app.command("export")
 @said_plainly
 def noise_export(
+    context: typer.Context,
     out: Annotated[Path, typer.Argument(help="file to write: .csv or .npz")],
     dataset: common.DatasetOption = "digits",
     noise: Annotated[
@@ -52,6 +53,7 @@ def noise_export(
     features: Annotated[
         Path | None, typer.Option(help="for instance and confidence noise: a row a label, .npy, .npz, .csv")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file if it is there")] = False,
 ) -> None:
     """Write labels, clean and noisy, to a file that others can use: a run's, or those of a file.
 
@@ -61,18 +63,46 @@ def noise_export(
     """
     from sce_lib.noise import export, read_labels
 
+    _check(out, {"labels": labels, "features": features, "matrix": matrix}, overwrite)
     own = {"column": column, "id-column": id_column, "classes": classes, "pair": pair, "matrix": matrix}
     if labels is None:
         for name in [name for name, value in (own | {"features": features}).items() if value]:
             raise ValueError(f"--{name} is about labels of your own: give their file as --labels")
         noisy, index = _of_a_run(dataset, noise, protocol, profile, seed), None
     else:
+        for name in _given(context, "dataset", "protocol", "profile"):
+            raise ValueError(f"--{name} is about a run's labels, and --labels are your own: give one of them")
+        if matrix is not None and _given(context, "noise", "features"):
+            raise ValueError("--matrix stands in place of --noise, and needs no --features: give one of them")
         given = read_labels(labels, column)
         index = None if id_column is None else read_labels(labels, id_column).tolist()
         noisy = _of_labels(given, noise, seed, classes, pair or [], matrix, features)
     export(noisy, out, index)
     count = f"{noisy.num_labels} labels, {int(noisy.flipped.sum())} flipped"
     typer.echo(f"{out}: {count}, rate {noisy.rate:.4f}, {noisy.num_classes} classes")
+
+
+def _given(context: typer.Context, *names: str) -> list[str]:
+    """Return which of the options the user wrote, of those that have a default too."""
+    sources = ((name, context.get_parameter_source(name)) for name in names)
+    return [name for name, source in sources if source is not None and source.name == "COMMANDLINE"]
+
+
+def _check(out: Path, read: dict[str, Path | None], overwrite: bool) -> None:
+    """Refuse to write over what is there, and in any case over what is read."""
+    out = out.expanduser()
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder; name a file in it")
+    for name, path in read.items():
+        if (
+            path is not None
+            and out.exists()
+            and path.expanduser().exists()
+            and out.samefile(path.expanduser())
+        ):
+            raise ValueError(f"{out} is the file of --{name}, which would be lost: give another to write")
+    if out.exists() and not overwrite:
+        raise ValueError(f"{out} is there already: give another, or --overwrite")
 
 
 def _of_a_run(dataset: str, noise: str, protocol: str, profile: str, seed: int) -> "NoisyLabels":

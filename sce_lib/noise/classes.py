@@ -60,9 +60,9 @@ class Classes(Sequence[Any]):
     def of(cls, *labels: Any, num_classes: int | None = None, ignore_index: Any = None) -> "Classes":
         """Return the classes of some labels, the types of which `sce_lib.noise` describes.
 
-        A categorical's are its categories, in their order; those of booleans False and True; else the
-        distinct labels, sorted. Where `num_classes` is given, integers are indices in [0, K), whichever of
-        them occur, or K ids without a 0; of names there must be K.
+        A categorical's are its categories, in their order, but for what is ignored; those of booleans False
+        and True; else the distinct labels, sorted. Where `num_classes` is given, integers are indices in
+        [0, K), whichever of them occur, or K ids without a 0; of names there must be K.
 
         >>> Classes.of(["dog", "cat", "dog"]), Classes.of([20, 10], [30]), Classes.of([0, 2], num_classes=3)
         (Classes('cat', 'dog'), Classes(10, 20, 30), Classes(0, 1, 2))
@@ -70,7 +70,9 @@ class Classes(Sequence[Any]):
         for given in labels:
             if categories := _categories(given):
                 _codes(given)  # what is missing is named first
-                return cls(categories, ignore_index)._sized(num_classes)
+                if len(categories) != num_classes:  # what does not count is no class, unless there is room
+                    categories = [name for name in categories if name != ignore_index]
+                return cls(categories or range(num_classes or 0), ignore_index)._sized(num_classes)
         arrays = [values(given) for given in labels]
         arrays = [array[array != ignore_index] for array in arrays] if ignore_index is not None else arrays
         arrays = [array for array in arrays if array.size]
@@ -178,6 +180,18 @@ class Classes(Sequence[Any]):
                     f"{_short(name)} is none of the labels' categories: add it by set_categories"
                 )
         return in_type_of(like, array.copy() if array is indices else array, keep_dtype=True)
+
+    def ignored_class(self, labels: Any) -> int | None:
+        """Return the index of the class that is called what does not count, None where none is.
+
+        >>> Classes(["cat", "void"], ignore_index="void").ignored_class(["cat"])
+        1
+        """
+        if not self._ignores:
+            return None
+        by_index = values(labels).dtype.kind in "iu" and not self._names_integers
+        names = range(len(self)) if by_index else self.names
+        return names.index(self.ignore_index) if self.ignore_index in names else None
 
     @property
     def _ignores(self) -> bool:

@@ -158,7 +158,13 @@ def corrupt(
         Names of the classes in the order of the matrix's rows. Those of a matrix that is a pandas table, or
         of the labels, sorted, where they are not given: a class that does not occur has to be.
     ignore_index : int or str, optional
-        The label of samples that do not count, 255 in a mask, say: they keep it.
+        The label of samples that do not count, 255 in a mask, say: they keep it, and none flips to it.
+
+    Raises
+    ------
+    ValueError
+        For what is no transition matrix, labels that are none of its classes, and a matrix by which a label
+        could flip to `ignore_index`.
 
     Examples
     --------
@@ -177,6 +183,7 @@ def corrupt(
     classes = names_of_columns(matrix, rows_too=True) if classes is None else classes
     names = classes_of(labels, num_classes=len(T), classes=classes, ignore_index=ignore_index)
     clean, rng = names.encode(labels), generator_from(seed)
+    _refuse_flips_to_ignored(T, names, labels)
     noisy = clean.copy()
     places = noisy.reshape(-1)  # a view
     for true_class, members in enumerate(members_of(clean.ravel(), len(T))):
@@ -186,6 +193,18 @@ def corrupt(
         else:
             places[members] = rng.choice(len(row), size=len(members), p=row)
     return beside(names, labels, clean, noisy, T)
+
+
+def _refuse_flips_to_ignored(T: Matrix, names: Classes, labels: Any) -> None:
+    if (ignored := names.ignored_class(labels)) is None:
+        return
+    for source in np.flatnonzero(np.delete(T[:, ignored], ignored))[:1]:
+        source += source >= ignored
+        flip = f"class {names[int(source)]!r} flips to it with probability {T[source, ignored]:.3g}"
+        raise ValueError(
+            f"ignore_index {names.ignore_index!r} is one of the matrix's {len(T)} classes, and {flip}: "
+            "take it out of the matrix (row and column), and give the other classes, in order, as classes"
+        )
 
 
 def members_of(indices: Integers, num_classes: int) -> list[Integers]:

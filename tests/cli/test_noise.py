@@ -71,7 +71,7 @@ def test_labels_of_a_file_by_pairs_matrix_and_features(sce, table, tmp_path):
     np.savetxt("T.csv", T, delimiter=",")
     np.savez("T.npz", requested=T)
     for matrix in ("T.csv", "T.npz"):
-        assert sce("noise", "export", "b.csv", *own, "--matrix", matrix)[0] == 0
+        assert sce("noise", "export", "b.csv", *own, "--matrix", matrix, "--overwrite")[0] == 0
         assert load_export("b.csv").labels.tolist() == load_export("a.csv").labels.tolist()
     features = np.random.default_rng(0).random((60, 4, 4))
     np.save("x.npy", features)
@@ -114,6 +114,13 @@ def test_labels_of_a_file_by_pairs_matrix_and_features(sce, table, tmp_path):
         ),
         ("--labels mine.csv --column species --matrix mine.csv", "could not convert string"),
         ("--labels ids.txt --classes cat,dog", "the labels are integers, and 'cat' is none"),
+        ("--labels mine.csv --column species --dataset digits", "--dataset is about a run's labels"),
+        ("--labels mine.csv --column species --profile full", "--profile is about a run's labels"),
+        ("--labels mine.csv --column species --matrix T.csv --noise symmetric-0.4", "in place of --noise"),
+        ("--labels mine.csv --column species --matrix T.csv --features x.npy", "needs no --features"),
+        ("--noise symetric-0.4", "did you mean 'symmetric-0.4'?"),
+        ("--noise Asymetric-0.4", "did you mean 'asymmetric-0.4'?"),
+        ("--noise humen-worse_label", "did you mean 'human-worse_label'?"),
         ("--noise instance", "instance-RATE, confidence-RATE or human-LABELS"),
     ],
 )
@@ -124,6 +131,33 @@ def test_what_cannot_be_exported_is_named_and_leaves_no_file(sce, table, tmp_pat
     assert code == 2
     assert named in said
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_file_that_is_there_is_replaced_only_where_one_says_so(sce, table, tmp_path):
+    path, _ = table
+    own = ("--labels", path, "--column", "species")
+    assert sce("noise", "export", "out.csv", *own)[0] == 0
+    before = (tmp_path / "out.csv").read_bytes()
+    code, said = sce("noise", "export", "out.csv", *own, "--seed", 1)
+    assert (code, (tmp_path / "out.csv").read_bytes()) == (2, before)
+    assert "out.csv is there already: give another, or --overwrite" in said
+    assert sce("noise", "export", "out.csv", *own, "--seed", 1, "--overwrite")[0] == 0
+    assert (tmp_path / "out.csv").read_bytes() != before
+    assert "is a folder" in sce("noise", "export", tmp_path, *own, "--overwrite")[1]
+
+
+@pytest.mark.parametrize("read", ["labels", "matrix", "features"])
+@pytest.mark.parametrize("way", ["mine.csv", "./sub/../mine.csv", "link.csv"])
+def test_a_file_that_is_read_is_never_written(sce, table, tmp_path, read, way):
+    path, _ = table
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link.csv").symlink_to("mine.csv")
+    (tmp_path / "other.csv").write_bytes(before := path.read_bytes())
+    files = {"labels": "other.csv"} | {read: "mine.csv"}
+    words = [word for name, file in files.items() for word in (f"--{name}", file)]
+    code, said = sce("noise", "export", way, *words, "--column", "species", "--overwrite")
+    assert (code, path.read_bytes()) == (2, before)
+    assert f"is the file of --{read}, which would be lost" in said
 
 
 @pytest.mark.parametrize("kind", ["instance", "confidence"])

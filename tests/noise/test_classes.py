@@ -139,6 +139,51 @@ def test_what_is_ignored_keeps_its_label_and_counts_nowhere(ignored, exact):
         count_labels(["cat", "void"], ["cat", "dog"], classes=["cat", "dog"], ignore_index="void")
 
 
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize(
+    ("labels", "classes", "ignored"),
+    [
+        (np.array([0, 1, 2] * 40), None, 2),
+        (np.array([0, 1, 2] * 40), None, np.int64(0)),
+        (np.array([0, 1, 2] * 40), ["cat", "dog", "eel"], 1),
+        (np.array([10, 20, 30] * 40), [10, 20, 30], 20),
+        (["cat", "dog", "void"] * 40, ["cat", "dog", "void"], "void"),
+        (pd.Series(["cat", "dog", "void"] * 40, dtype="category"), None, "void"),
+    ],
+)
+def test_no_label_flips_to_what_is_ignored(labels, classes, ignored, exact):
+    how = {"seed": 1, "exact": exact, "classes": classes, "ignore_index": ignored}
+    with pytest.raises(ValueError, match=r"is one of the matrix's 3 classes, and class .* take it out"):
+        corrupt(labels, symmetric_matrix(3, 0.5), **how)
+    place = np.unique(np.asarray(labels)).tolist().index(ignored)
+    to_the_others = np.eye(3)
+    others = [k for k in range(3) if k != place]
+    to_the_others[np.ix_(others, others)] = 0.5
+    noisy = corrupt(labels, to_the_others, **how)  # it is a class that nothing flips to
+    assert (np.asarray(noisy.labels) == ignored).sum() == 40
+    assert noisy.num_labels == 80
+    assert noisy.flipped.sum() > 0
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("categories", [["a", "b", "unk"], ["unk", "a", "b"], [7, 3, 5]])
+def test_what_is_ignored_is_no_class_of_a_categorical(categories, exact):
+    ignored = "unk" if "unk" in categories else 3
+    names = [name for name in categories if name != ignored]
+    labels = pd.Categorical([names[0], names[1], ignored, names[0], names[1]] * 40, categories=categories)
+    for of_kind in (labels, pd.Series(labels, index=range(5, 205))):
+        noisy = corrupt(of_kind, symmetric_matrix(2, 0.5), seed=1, exact=exact, ignore_index=ignored)
+        found = np.asarray(noisy.labels)
+        np.testing.assert_array_equal(found == ignored, np.asarray(of_kind) == ignored)
+        assert (list(noisy.classes), noisy.num_labels) == (names, 160)
+        assert noisy.labels.dtype == of_kind.dtype
+        plain = corrupt(np.asarray(of_kind), symmetric_matrix(2, 0.5), 1, exact, names, ignored)
+        assert found.tolist() == plain.labels.tolist()
+    assert count_labels(labels, labels, ignore_index=ignored).tolist() == [[80, 0], [0, 80]]
+    nothing = pd.Categorical([ignored] * 3, categories=[ignored])
+    assert NoisyLabels.of(nothing, nothing, ignore_index=ignored).num_labels == 0
+
+
 SERIES = pd.Series(["cat", None, "dog"], index=["a.png", "b.png", "c.png"])
 
 
