@@ -43,15 +43,20 @@ LedgerOption = Annotated[
 SeedsOption = Annotated[int, typer.Option(help="runs of each cell, with seeds 0, 1, ...")]
 
 
-def require_images(runs: "Sequence[RunConfig]", ledger: "Ledger") -> None:
+def require_images(runs: "Sequence[RunConfig]", ledger: "Ledger", shifted: bool = True) -> None:
     """Refuse runs of which the images cannot be had, before torch is imported, which takes seconds.
 
-    Runs that the ledger has need no images.
+    Runs that the ledger has need no images. Images too small to be `shifted` as a run asks are refused, too.
     """
     from sce_lib.data.at_hand import require_at_hand
 
-    for dataset in sorted({run.dataset for run in runs if not ledger.path(run).exists()}):
-        require_at_hand(dataset)
+    shifts: dict[str, float] = {}
+    for run in runs:
+        if not ledger.path(run).exists():
+            shift = run.augmentation.shift if shifted else 0
+            shifts[run.dataset] = max(shift, shifts.get(run.dataset, 0))
+    for dataset, shift in sorted(shifts.items()):
+        require_at_hand(dataset, shift=shift)
 
 
 def check_device(name: str) -> None:

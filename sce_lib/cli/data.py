@@ -63,12 +63,18 @@ def _say_found(found: "Survey") -> None:
     typer.echo(f"{found.tree}: {found.images} images{alike}")
     for split, classes in found.counts.items():
         typer.echo(f"  {split}: " + ", ".join(f"{name} {count}" for name, count in classes.items()))
+    if found.tiny:
+        typer.echo(
+            "these are tiny: runs shift images by up to 4 pixels, and networks halve them up to three times; "
+            "--convert DIR --size 32 writes larger ones"
+        )
     if found.passed_over:
         typer.echo(f"passed over, no images by their names: {', '.join(found.passed_over)}")
     for file, reason in found.problems:
         typer.echo(f"{file}: {reason}" if file else reason)
     if found.problems:
-        mend = "; --convert DIR writes a copy of all that can be mended" if found.shape else ""
+        mendable = found.shape and len(found.counts["train"]) > 1
+        mend = "; --convert DIR writes a copy of all that can be mended" if mendable else ""
         typer.echo(f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}{mend}")
     else:
         typer.echo("nothing is wrong with it")

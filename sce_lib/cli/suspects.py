@@ -1,6 +1,7 @@
 """`sce suspects`: the labels of a data set that are most likely wrong."""
 
 import os
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,7 +63,7 @@ def suspects_command(
 
     changes = {"seed": seed, "scale": Scale(epochs=epochs, width=width), "n_train": None, "embedding": 0}
     config = RunConfig.preset(name, method, noise, profile=profile, **changes)  # type: ignore[arg-type]
-    require_at_hand(name, root)
+    require_at_hand(name, root, config.augmentation.shift)
     # Torch takes seconds: a slip is answered before.
     from sce_lib import metrics
     from sce_lib.data import image_paths
@@ -128,11 +129,18 @@ def _predictions(
     data: "ImageData | LazyImageData",
 ) -> "TrainingPredictions":
     from sce_lib.experiments.out_of_fold import in_sample, out_of_fold
+    from sce_lib.experiments.training.task import CappedWarning, num_training_images, shortfalls
 
+    images = num_training_images(data)
+    for said in shortfalls(config, images if folds == 1 else images - -(-images // folds)):
+        typer.echo(f"sce: {common.printable(said)}", err=True)
     try:
-        if folds == 1:
-            return in_sample(config, device, threads=threads, root=root, data=data)
-        return out_of_fold(config, folds, device, threads=threads, root=root, data=data)
+        with warnings.catch_warnings():
+            # Said above, of the images of a network: what is said of a run is of all.
+            warnings.simplefilter("ignore", CappedWarning)
+            if folds == 1:
+                return in_sample(config, device, threads=threads, root=root, data=data)
+            return out_of_fold(config, folds, device, threads=threads, root=root, data=data)
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on where it was, epochs included", err=True)
         raise typer.Exit(INTERRUPTED) from None

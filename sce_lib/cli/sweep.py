@@ -60,7 +60,7 @@ def sweep_command(
     scale = Scale(n_train=n_train, epochs=epochs, width=width)
     wanted = grids.grid(grid, dataset, protocol, profile, seeds, scale)  # type: ignore[arg-type]
     if dask is None:  # whose workers have data of their own
-        common.require_images(wanted, ledger)
+        common.require_images(wanted, ledger, shifted=False)  # the outlook tells which runs it keeps
     from sce_lib.experiments import sweep  # torch takes seconds: a slip is answered before
 
     plan = sweep.plan(wanted, ledger, "auto" if dask else device)

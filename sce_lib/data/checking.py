@@ -41,6 +41,8 @@ Shape = tuple[int, ...]
 T = TypeVar("T")
 
 _SIXTEEN_BITS = 65_535
+# Pixels; the augmentation of most data sets shifts images by 4, which is half of as many.
+SMALL_SIDE = 8
 
 
 class Problem(NamedTuple):
@@ -79,6 +81,11 @@ class Survey:
         """How many image files there are."""
         return sum(sum(of.values()) for of in self.counts.values())
 
+    @property
+    def tiny(self) -> bool:
+        """Whether a side of most images is below `SMALL_SIDE`: they can be read, but hardly trained on."""
+        return self.shape is not None and min(self.shape[:2]) < SMALL_SIDE
+
 
 @dataclass(frozen=True)
 class Conversion:
@@ -114,13 +121,13 @@ def survey(tree: str | Path) -> Survey:
     Examples
     --------
     >>> folder = Path(tempfile.mkdtemp()) / "mine"
-    >>> for place, mode in {"train/ant/0": "RGB", "train/ant/1": "RGBA", "test/ant/2": "RGB"}.items():
+    >>> for place in ("train/ant/0", "train/ant/1", "train/bee/2", "test/ant/3", "test/bee/4"):
     ...     file = folder / f"{place}.png"
     ...     file.parent.mkdir(parents=True, exist_ok=True)
-    ...     Image.new(mode, (6, 4)).save(file)
+    ...     Image.new("RGBA" if place == "train/ant/1" else "RGB", (6, 4)).save(file)
     >>> found = survey(folder)
     >>> found.images, found.shape
-    (3, (4, 6, 3))
+    (5, (4, 6, 3))
     >>> [problem.file for problem in found.problems]
     ['train/ant/1.png']
     """
@@ -147,7 +154,8 @@ def convert(tree: str | Path, out: str | Path, size: tuple[int, int] | None = No
 
     Images are turned upright as their EXIF data say, scaled (Lanczos) so that they fill the size, and cropped
     to their middle. What is transparent is laid on white, 16 bits become 8. What cannot be read, and what
-    lies out of place, is left out. The copy appears whole or not at all; the source is left alone.
+    lies out of place, is left out, and so is a class of which a split has nothing else. The copy appears
+    whole or not at all; the source is left alone.
 
     Parameters
     ----------
@@ -161,7 +169,7 @@ def convert(tree: str | Path, out: str | Path, size: tuple[int, int] | None = No
     Raises
     ------
     DatasetError, DatasetNotFound, FileExistsError
-        If a class would have no image, or the source is no tree; if `out` is there.
+        If fewer than two classes would be left, or the source is no tree; if `out` is there.
     ValueError
         If `out` and the source lie in one another, or a side is below 1.
     """
@@ -181,8 +189,12 @@ def convert(tree: str | Path, out: str | Path, size: tuple[int, int] | None = No
                 left_out.append(Problem(member.name, str(error)))
             else:
                 sizes[member], gray = plain.size, gray and plain.mode == "L"
-        for problem in class_problems(list(sizes), found.folders, found.path):
-            raise DatasetError(f"{found.path}: of the images that can be read {problem}")
+        for empty, reason in _empty_classes(sizes, found.folders).items():
+            left_out.append(Problem("", reason))
+            sizes = {member: old for member, old in sizes.items() if member.folder != empty}
+        kept = {split: {member.folder for member in sizes if member.split == split} for split in SPLITS}
+        for problem in class_problems(list(sizes), kept, found.path):
+            raise DatasetError(f"{found.path}: of what a copy could hold: {problem}")
         size, mode = size or _most_common(sizes.values()) or (1, 1), "L" if gray else "RGB"
         with _whole_folder(out) as folder:
             targets = _targets(sizes)
@@ -254,6 +266,20 @@ def _resolved(tree: str | Path) -> Path:
         f"{path} is not there, nor is an image tree of that name in {data_root()}: give a folder or zip that "
         "holds {train,test}/<class>/<file>"
     )
+
+
+def _empty_classes(members: Iterable[Member], folders: dict[str, set[str]]) -> dict[str, str]:
+    """Return the classes without an image in a split, each with a sentence that says so."""
+    counts = Counter((member.split, member.folder) for member in members)
+    empty = {}
+    for folder in sorted(folders["train"] | folders["test"]):
+        train, test = (counts[split, folder] for split in SPLITS)
+        if not train or not test:
+            empty[folder] = (
+                f"class {folder}: a class needs images in both splits, and {train} of train and {test} of "
+                "test can be used"
+            )
+    return empty
 
 
 def _in_class(name: str) -> bool:

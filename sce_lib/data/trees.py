@@ -189,7 +189,7 @@ def sort_out(names: Iterable[str], name: str) -> tuple[list[Member], dict[str, s
 
 
 def class_problems(members: list[Member], folders: dict[str, set[str]], tree: Path) -> list[str]:
-    """Return a sentence for each split or class without images, and for classes of one split alone."""
+    """Return a sentence for each split or class without images, classes of one split alone, and one class."""
     found = {split: {m.folder for m in members if m.split == split} for split in SPLITS}
     problems = []
     for folder in sorted(folders["train"] | folders["test"]):
@@ -208,6 +208,8 @@ def class_problems(members: list[Member], folders: dict[str, set[str]], tree: Pa
     for split, other in (SPLITS, SPLITS[::-1]):
         if folders[other] and (alone := folders[split] - folders[other]):
             problems.append(f"class folders {sorted(alone)} are in {split} but not in {other}.")
+    if len(classes := found["train"] | found["test"]) == 1:
+        problems.append(f"{quoted(*classes)} is the only class with images; at least 2 are needed.")
     return problems
 
 

@@ -6,6 +6,7 @@ from itertools import product
 
 from sce_lib import quoted
 from sce_lib.experiments.config import RunConfig, Scale
+from sce_lib.experiments.config.base import did_you_mean
 from sce_lib.experiments.config.factors import FACTORS, Changes, change, changed
 from sce_lib.experiments.config.parts import SL, Part, Profile, Protocol, Section
 from sce_lib.experiments.config.presets import PAPER_SECTIONS, RELEASED_A
@@ -186,7 +187,8 @@ def grid(
     280
     """
     if name not in GRIDS:
-        raise ValueError(f"grid {quoted(name)} is not known; known are {', '.join(GRIDS)}")
+        meant = did_you_mean(name, GRIDS)
+        raise ValueError(f"grid {quoted(name)} is not known; known are {', '.join(GRIDS)}{meant}")
     if seeds < 1:
         raise ValueError(f"seeds is how many runs each cell gets, at least 1, not {seeds}")
     if dataset == "auto":

@@ -72,3 +72,18 @@ def test_what_cannot_be_is_named_and_nothing_is_written(sce, tree, folders, monk
     assert status == 2
     assert named in said
     assert sorted(folders.rglob("*")) == before
+
+
+def test_tiny_images_and_an_empty_class_are_told_and_mended(sce, folders, write_tree):
+    tree = write_tree(folders / "data" / "s4", side=4)
+    status, said = sce("s4")
+    assert status == 0
+    assert "these are tiny" in said
+    (tree / "train" / "wren").mkdir()
+    assert sce("s4")[0] == 1
+    status, said = sce("s4", "--convert", folders / "data" / "s32", "--size", "32")
+    assert status == 0
+    assert "left out: class wren: a class needs images in both splits" in said
+    status, said = sce("s32")
+    assert status == 0
+    assert "these are tiny" not in said

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -63,6 +64,8 @@ def test_what_needs_no_torch_imports_none(sce, arguments):
         ("run --width nan", "width: Input should be a finite number"),
         ("run --config nosuch.json", "nosuch.json"),
         ("sweep figure10", "known are figure1,"),
+        ("sweep figur1", "Did you mean 'figure1'?"),
+        ("run --method sll", "Did you mean 'sl'?"),
         ("sweep figure1 --dataset fashion-mnist", "Did you mean 'fashion_mnist'?"),
         ("sweep figure1 --jobs 0", "not 0"),
         ("ledger verify nosuch", "nosuch"),
@@ -98,3 +101,36 @@ def test_a_typo_names_trees_that_are_there(sce, tree):
     assert (status, loaded) == (2, [])
     assert "Did you mean 'birds'?" in said
     assert "Image trees in" in said
+
+
+def test_images_too_small_for_the_shift_are_refused_before_torch_unless_a_run_has_none(
+    sce, folders, write_tree
+):
+    write_tree(folders / "data" / "s4", side=4)
+    write_tree(folders / "data" / "s5", side=5)
+    for command in ("run", "suspects"):
+        named = ["s4"] if command == "suspects" else ["--dataset", "s4"]
+        status, said, loaded = sce(command, *named, "--profile", "laptop")
+        assert (status, loaded) == (2, [])
+        assert "images of s4 are 4x4 pixels" in said
+        assert "shifts them by up to 4 pixels" in said
+        assert "--convert FOLDER --size 32" in said
+    status, said, _ = sce("sweep", "figure1", "--dry-run", "--dataset", "s4")
+    assert status == 1
+    assert "cannot begin: 4 runs: images of s4 are 4x4 pixels" in said
+    status, said, _ = sce("sweep", "figure1", "--dry-run", "--dataset", "s5")
+    assert status == 0
+    assert "cannot begin" not in said
+
+
+def test_a_tree_of_one_class_is_refused_before_torch(sce, tree):
+    for split in ("train", "test"):
+        shutil.rmtree(tree / split / "pie #2")
+        shutil.rmtree(tree / split / "mésange bleue")
+    for arguments, ends in ((["run", "--dataset", "birds"], 2), (["suspects", "birds"], 2),
+                            (["data", "check", "birds"], 1)):  # fmt: skip
+        status, said, loaded = sce(*arguments)
+        assert (status, loaded) == (ends, [])
+        assert "birds: " in said
+        assert "'rouge-gorge $x_1$' is the only class with images; at least 2 are needed" in said
+        assert "--convert" not in said  # a copy would have one class, too

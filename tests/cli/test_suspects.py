@@ -73,6 +73,14 @@ def test_the_wrong_labels_of_a_tree_come_first(sce, tree, tmp_path, monkeypatch)
     assert by_margin["margin"].tolist() == sorted(table["margin"])[:7]
 
 
+@pytest.mark.parametrize(("folds", "images"), [(1, 60), (3, 40)])
+def test_a_batch_is_told_of_the_images_that_a_network_has(sce, tree, tmp_path, folds, images):
+    code, said = sce(tree[0], "--out", tmp_path / "found.csv", "--folds", folds, "--epochs", 1)
+    assert code == 0
+    assert said.count("a batch of mine is of") == 1
+    assert f"a batch of mine is of {images}, not 128" in said
+
+
 def test_of_a_zip_by_one_network(sce, tree, tmp_path):
 
     folder, _ = tree

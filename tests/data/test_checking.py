@@ -147,7 +147,7 @@ def test_pixels_that_need_no_change_are_not_changed(make):
 
 
 def test_values_are_kept_as_far_as_they_can_be(make):
-    files, _ = make.images(("ant",), (3, 3), (6, 5, 1))
+    files, _ = make.images(("ant", "bee"), (3, 3), (6, 5, 1))
     deep = np.full((6, 5), 65_535, np.uint16)
     upright = Image.fromarray(np.repeat(np.arange(6, dtype=np.uint8) * 40, 5).reshape(6, 5))
     turned = io.BytesIO()
@@ -168,9 +168,9 @@ def test_values_are_kept_as_far_as_they_can_be(make):
 
 
 def test_images_of_one_stem_are_kept_apart(make):
-    files, _ = make.images(("ant",), (1, 1), (6, 5, 3))
+    files, _ = make.images(("ant", "bee"), (1, 1), (6, 5, 3))
     make.folder("mine", {**files, "train/ant/x.png": WHOLE, "train/ant/x.bmp": image(kind="BMP")})
-    assert convert("mine", make.root / "copy").images == 4
+    assert convert("mine", make.root / "copy").images == 6
     assert len(list((make.root / "copy/train/ant").iterdir())) == 3
 
 
@@ -197,9 +197,37 @@ def test_a_copy_never_goes_into_its_source_nor_over_anything(make):
     assert sorted(make.root.rglob("*")) == sorted([*before, make.root / "link"])
 
 
-def test_a_class_of_which_nothing_can_be_read_stops_the_copy(make):
+@pytest.mark.parametrize(
+    ("cat", "used"),
+    [
+        ({"train/cat/": b"", "test/cat/": b""}, (0, 0)),
+        ({"train/cat/0.png": b"", "test/cat/0.png": WHOLE}, (0, 1)),
+        ({"train/cat/0.png": WHOLE}, (1, 0)),
+    ],
+)
+def test_a_class_without_an_image_in_a_split_is_left_out_and_named(make, cat, used):
+    make.folder("mine", make.images()[0])
+    for name in cat:
+        (make.root / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+    make.folder("mine", cat)
+    made = convert("mine", make.root / "copy")
+    (said,) = [problem.reason for problem in made.left_out if not problem.file]
+    assert said.startswith("class cat")
+    assert f"{used[0]} of train and {used[1]} of test" in said
+    assert made.images == 10
+    assert survey("copy").problems == ()
+    assert load_dataset("copy", download=False).classes == ("ant", "bee")
+
+
+def test_a_copy_has_two_classes_at_least(make):
     files, _ = make.images()
-    make.folder("mine", {**files, "train/cat/0.png": b"", "test/cat/0.png": WHOLE})
-    with pytest.raises(DatasetError, match="train/cat holds no image"):
+    make.folder("mine", {name: content if "ant" in name else b"" for name, content in files.items()})
+    with pytest.raises(DatasetError, match="'ant' is the only class with images"):
         convert("mine", make.root / "copy")
     assert [path.name for path in make.root.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(("shape", "tiny"), [((8, 8, 3), False), ((7, 20, 3), True), ((20, 7, 3), True)])
+def test_tiny_images_are_told(make, shape, tiny):
+    make.folder("mine", make.images(shape=shape)[0])
+    assert survey("mine").tiny == tiny

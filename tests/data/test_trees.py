@@ -104,7 +104,7 @@ def test_cifar10_falls_back_to_a_jpeg_tree_in_official_class_order(make):
 def test_jpeg_is_decoded_as_pillow_does(make):
     rng = np.random.default_rng(0)
     content = encode(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8), "JPEG", quality=75)
-    make.zip("mine", {f"{s}/a/0.jpg": content for s in ("train", "test")})
+    make.zip("mine", {f"{s}/{c}/0.jpg": content for s in ("train", "test") for c in "ab"})
     path = make.root / "x.jpg"
     path.write_bytes(content)
     np.testing.assert_array_equal(load().train_images[0].numpy(), np.asarray(Image.open(path)))
@@ -147,11 +147,11 @@ def test_palette_and_bitmap_are_read_without_loss(make):
     path = make.root / "p.png"
     make.root.mkdir()
     palette.save(path)
-    make.folder("mine", {f"{s}/a/0.png": path.read_bytes() for s in ("train", "test")})
+    make.folder("mine", {f"{s}/{c}/0.png": path.read_bytes() for s in ("train", "test") for c in "ab"})
     np.testing.assert_array_equal(load().train_images[0].numpy(), colours)
     Image.fromarray(np.array([[0, 255]], dtype=np.uint8)).convert("1").save(path)
-    make.folder("bits", {f"{s}/a/0.png": path.read_bytes() for s in ("train", "test")})
-    assert load("bits").train_images.tolist() == [[[[0], [255]]]]
+    make.folder("bits", {f"{s}/{c}/0.png": path.read_bytes() for s in ("train", "test") for c in "ab"})
+    assert load("bits").train_images.tolist() == [[[[0], [255]]]] * 2
 
 
 def test_what_is_no_image_is_passed_over(make):
@@ -193,6 +193,7 @@ BAD = [
     ({"train/cat/": b""}, "train/cat holds no image"),
     ({"train/cat/readme.txt": b"x"}, "train/cat holds no image"),
     ({"test/cat/": b""}, "test/cat holds no image"),
+    ({"train/bee/": None, "test/bee/": None}, "mine: 'ant' is the only class with images; at least 2"),
     ({"train/ant/deep/0.png": b"x"}, "'train/ant/deep/0.png' is not at"),
     ({"train/loose.png": b"x"}, "'train/loose.png' is not at"),
     ({"train/ant/bad.png": b"no image"}, "'train/ant/bad.png' cannot be decoded"),

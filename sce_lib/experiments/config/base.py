@@ -1,6 +1,8 @@
 """What every part of a config rests on: its base, the kinds of its values, how an error is told."""
 
+import difflib
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -16,7 +18,7 @@ from pydantic import (
 from sce_lib import quoted
 
 __all__ = ["Floor", "NonNegative", "Part", "Positive", "Profile", "Protocol", "Rate", "Section", "Seed"]
-__all__ += ["Word", "explain", "in_a_line"]
+__all__ += ["Word", "did_you_mean", "explain", "in_a_line"]
 
 Protocol = Literal["paper", "released"]
 Profile = Literal["smoke", "laptop", "full"]
@@ -58,6 +60,18 @@ class Part(BaseModel):
 
 # So many values that are wrong are told of.
 _TOLD = 5
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message on a name that is not known: what it may mean, or nothing.
+
+    Examples
+    --------
+    >>> did_you_mean("figur1", ["figure1", "table1"]), did_you_mean("x", ["figure1"])
+    (". Did you mean 'figure1'?", '')
+    """
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f". Did you mean {near[0]!r}?" if near else ""
 
 
 def explain(error: BaseException) -> str:

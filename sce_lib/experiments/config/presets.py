@@ -10,10 +10,11 @@ import math
 import re
 from typing import Annotated, Any, get_args
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from sce_lib import quoted
 from sce_lib.experiments.config import parts
+from sce_lib.experiments.config.base import did_you_mean, explain
 from sce_lib.experiments.config.parts import BY_IMAGE, Noise, Part, Profile, Protocol, Section
 
 # --- What the paper leaves unsaid; both protocols share it. -----------------------------------------
@@ -122,8 +123,17 @@ class Scale(Part):
 
     @classmethod
     def of(cls, n_train: int = 0, epochs: int = 0, width: float = 0.0) -> "Scale":
-        """Return the scale that numbers mean of which 0 is the profile's own, as chapters have them."""
-        return cls(n_train=n_train or None, epochs=epochs or None, width=width or None)
+        """Return the scale that numbers mean of which 0 is the profile's own, as chapters have them.
+
+        Raises
+        ------
+        ValueError
+            With a line for each number that cannot be, which is all that a chapter's reader needs.
+        """
+        try:
+            return cls(n_train=n_train or None, epochs=epochs or None, width=width or None)
+        except ValidationError as error:
+            raise ValueError(f"{explain(error)}; 0 is the profile's own") from None
 
     @property
     def options(self) -> str:
@@ -250,7 +260,8 @@ def resolve_method(
     scaled = re.fullmatch(r"(\d+(?:\.\d+)?)(ce|rce)", name)  # 2CE and the like, whatever the factor
     multiple, base = (float(scaled[1]), scaled[2]) if scaled else (1.0, name)
     if base not in METHODS or multiple == 0:
-        raise ValueError(f"method {quoted(name)} is not known; known are {', '.join(METHODS)}")
+        meant = did_you_mean(name, METHODS)
+        raise ValueError(f"method {quoted(name)} is not known; known are {', '.join(METHODS)}{meant}")
     if base in ("d2l", "d2l+sl"):
         if protocol == "released":
             raise ValueError("D2L has no counterpart in the released code; use protocol='paper'")

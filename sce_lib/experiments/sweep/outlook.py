@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sce_lib.data import DatasetNotFound, ImageData, LazyImageData
+from sce_lib.data.at_hand import require_room
 from sce_lib.data.names import OFFICIAL
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.training.criterion import build_criterion
@@ -28,7 +29,7 @@ class Outlook:
 
 
 def outlook(configs: Iterable[RunConfig]) -> Outlook:
-    """Return what stands in the way of runs: data, images, matrices or human labels that are not there.
+    """Return what stands in the way of runs: data, matrices or human labels that are not there, tiny images.
 
     Data sets are read, labels drawn and losses built as training does it; nothing is trained or downloaded.
 
@@ -52,6 +53,7 @@ def outlook(configs: Iterable[RunConfig]) -> Outlook:
         try:
             if isinstance(data, Exception):
                 raise data
+            require_room(name, data.image_shape, config.augmentation.shift)
             labels = choose_and_corrupt(config, data)[2]
             build_criterion(config.method, labels.requested, config.optimisation.epochs, len(labels.labels))
         except (ValueError, OSError) as error:

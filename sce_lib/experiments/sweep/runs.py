@@ -5,7 +5,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sce_lib.data import DatasetError, DatasetNotFound, ImageData, LazyImageData
+from sce_lib.data.names import KNOWN_DATASETS
+from sce_lib.data.trees import find_tree
 from sce_lib.experiments.config import RunConfig
+from sce_lib.experiments.config.base import did_you_mean
 from sce_lib.experiments.ledger import (
     Ledger,
     MissingRuns,
@@ -17,6 +20,7 @@ from sce_lib.experiments.ledger import (
 )
 from sce_lib.experiments.training import discard_checkpoint, resolve_device, train
 from sce_lib.experiments.training.task import load_images
+from sce_lib.files import data_root
 
 
 def ensure(
@@ -153,7 +157,23 @@ def collect(
         absent = missing(configs, ledger)
         names = "\n  ".join(f"{config.dataset}/{config.run_id}" for config in absent)
         raise MissingRuns(
-            f"{len(absent)} of {len(configs)} runs are not in {ledger.root}:\n  {names}\n"
+            f"{_unheard_of(absent, ledger)}{len(absent)} of {len(configs)} runs are not in {ledger.root}:\n"
+            f"  {names}\n"
             "Set train_missing=True to train them here, or make them with `sce sweep`."
         )
     return records
+
+
+def _unheard_of(configs: Iterable[RunConfig], ledger: Ledger) -> str:
+    """Return a line for each data set that is neither known nor here as images or records: a typo, say."""
+    root = data_root()
+    names = {path.name.removesuffix(".zip") for path in root.iterdir()} if root.is_dir() else set()
+    known = {*KNOWN_DATASETS, "clothing1m", *(name for name in names if find_tree(root, name))}
+    if not (strange := {config.dataset for config in configs} - known):
+        return ""
+    known |= {summary.config.dataset for summary in ledger.summaries()}
+    return "".join(
+        f"data set {name!r} is not known, and there are neither images of it in {root} nor records"
+        f"{did_you_mean(name, sorted(known))}\n"
+        for name in sorted(strange - known)
+    )

@@ -62,3 +62,14 @@ def test_the_options_are_those_of_the_command_and_of_papermill():
 def test_an_amount_that_cannot_be_is_refused(amount):
     with pytest.raises(ValueError, match=next(iter(amount))):
         Scale.of(**amount)
+
+
+def test_what_a_chapter_was_given_wrongly_is_a_line():
+    with pytest.raises(
+        ValueError, match=r"^epochs: Input should be greater than or equal to 1, not -1; 0 is"
+    ):
+        Scale.of(epochs=-1)
+    with pytest.raises(ValueError, match=r"n_train: .* 2, not 1; 0 is") as caught:
+        Scale.of(n_train=1)
+    assert type(caught.value) is ValueError
+    assert "\n" not in str(caught.value)

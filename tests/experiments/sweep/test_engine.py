@@ -168,6 +168,22 @@ def test_collect_returns_records_in_order_or_says_what_is_missing(ledger, make_r
     assert "train_missing" in str(error.value)
 
 
+def test_collect_guesses_what_a_data_set_nobody_has_heard_of_may_be(
+    ledger, make_record, folders, monkeypatch
+):
+    monkeypatch.setenv("SCE_DATA", str(folders / "data"))
+    (folders / "data" / "birds" / "train").mkdir(parents=True)
+    ledger.put(make_record(dataset="kept"))
+    typos = {"fashon_mnist": "fashion_mnist", "brids": "birds", "kepd": "kept"}
+    for name, meant in typos.items():
+        with pytest.raises(MissingRuns, match=f"data set '{name}' is not known.*Did you mean '{meant}'"):
+            sweep.collect([make_record(dataset=name).config], ledger)
+    for known in ("mnist", "clothing1m", "birds", "kept"):
+        with pytest.raises(MissingRuns) as error:
+            sweep.collect([make_record(dataset=known, seed=7).config], ledger)
+        assert "is not known" not in str(error.value)
+
+
 def test_collect_trains_what_is_missing_if_told_to(ledger, in_process):
     config = digits()
     (record,) = sweep.collect([config], ledger, train_missing=True, device="cpu")

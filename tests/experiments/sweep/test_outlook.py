@@ -1,10 +1,14 @@
 """What is said of runs before they begin, and that they then begin or do not."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from sce_lib.experiments.config import RunConfig, Scale
+from sce_lib.experiments.config.parts import Augmentation
 from sce_lib.experiments.sweep import outlook
+from sce_lib.experiments.training import train
 from sce_lib.experiments.training.task import prepare
 
 
@@ -52,3 +56,19 @@ def test_less_than_is_asked_for_is_said_here_and_when_it_is_prepared():
     plain = prepare(config.model_copy(update={"n_train": None}), torch.device("cpu"))
     assert torch.equal(capped.labels, plain.labels)
     assert torch.equal(capped.images, plain.images)
+
+
+@pytest.mark.parametrize(("side", "shifted"), [(4, 1), (5, 0)])
+def test_images_no_larger_than_the_shift_keep_only_runs_that_shift(folders, side, shifted):
+    pixels = np.random.default_rng(0).integers(0, 256, (side, 9, 3), dtype=np.uint8)
+    for place in ("train/ant/0", "train/ant/1", "train/bee/2", "test/ant/3", "test/bee/4"):
+        file = folders / "data" / "tiny" / f"{place}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(file)
+    config = RunConfig.preset("tiny", "ce", "none", profile="smoke", seed=0)
+    still = config.model_copy(update={"augmentation": Augmentation()})
+    assert sum(outlook([config, still]).obstacles.values()) == shifted
+    if shifted:
+        with pytest.raises(ValueError, match="shift"):
+            train(config, "cpu", progress=False)
+    train(still, "cpu", progress=False)
