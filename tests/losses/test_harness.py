@@ -414,7 +414,7 @@ def test_shapes_and_dtypes_are_checked(case):
         module(data.logits, data.probabilities[:, :4])
     with pytest.raises(ValueError, match="ignore_index=3"):
         case.module(data.T, ignore_index=3)(data.logits, data.probabilities)
-    with pytest.raises(ValueError, match="4 factors for logits of 5|weight of 4"):
+    with pytest.raises(ValueError, match=r"4 factors for logits of 5|weight of 4"):
         case.module(data.T, weight=torch.ones(4))(data.logits, data.labels)
     with pytest.raises(ValueError, match="'average'"):
         case.module(data.T, reduction="average")
