@@ -104,7 +104,7 @@ def test_it_holds_what_the_package_reads(wheel):
     files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "sce_lib").rglob("*") if path.is_file()}
     assert held == {name for name in files if "__pycache__" not in name}
     assert "sce_lib/py.typed" in held
-    assert sum(name.endswith(".csv") for name in held) == 7
+    assert sum(name.endswith(".csv") for name in held) == 8
 
 
 def test_its_metadata_are_complete_and_its_readme_stands_alone(wheel):
