@@ -10,6 +10,7 @@ SymmetricCrossEntropy(alpha=0.1, beta=1.0, A=-4.0)
 import difflib
 import importlib.util
 import pkgutil
+from collections.abc import Iterable
 from types import ModuleType
 
 __version__ = "0.2.0"
@@ -22,8 +23,8 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> ModuleType:
     if name not in _rooms():
-        near = difflib.get_close_matches(name, _rooms(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(_rooms())}"
+        near = nearest(name, _rooms())
+        hint = f"did you mean {near!r}?" if near else f"it has {', '.join(_rooms())}"
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; {hint}")
     return importlib.import_module(f"{__name__}.{name}")
 
@@ -51,6 +52,17 @@ def require_extra(extra: str, *modules: str) -> None:
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise ImportError(f"{', '.join(missing)} {verb} not installed: pip install 'sce-lib[{extra}]'")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that one which is not known is most like; an empty string where it is like none.
+
+    Examples
+    --------
+    >>> nearest("figur1", ["figure1", "table1"]), nearest("x", ["figure1"])
+    ('figure1', '')
+    """
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), "")
 
 
 # So many characters of what someone gave are repeated in a message.

@@ -1,12 +1,11 @@
 """Names of data sets: those that are known, what a name may be, and what one that leads nowhere may mean."""
 
-import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sce_lib import quoted
+from sce_lib import nearest, quoted
 from sce_lib.data.errors import DatasetError
 
 __all__ = ["KNOWN_DATASETS", "OFFICIAL", "Official", "check_name", "not_found"]
@@ -81,8 +80,8 @@ def check_name(name: str) -> str:
 
 
 def _guess(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name.lower(), known, n=1)
-    return f" Did you mean {close[0]!r}?" if close and close[0] != name else ""
+    close = nearest(name.lower(), known)
+    return f" Did you mean {close!r}?" if close and close != name else ""
 
 
 def not_found(name: str, root: Path, failure: str, trees: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,10 @@ from tqdm import tqdm
 from sce_lib import metrics
 from sce_lib.data import ImageData, LazyImageData
 from sce_lib.experiments.config import RunConfig
-from sce_lib.experiments.training import TrainingDiverged, measure, provenance, resolve_device
+from sce_lib.experiments.training import TrainingDiverged, measure, resolve_device
 from sce_lib.experiments.training.checkpoint import Checkpoint
-from sce_lib.experiments.training.loop import Run, repeatable
-from sce_lib.experiments.training.task import Task, epoch_test_size, prepare
+from sce_lib.experiments.training.loop import Run, checkpoint_of, prepared
+from sce_lib.experiments.training.task import Task, epoch_test_size
 from sce_lib.files import cache_root
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def out_of_fold(
     (torch.Size([200, 10]), [100, 100], 80)
     """
     resolved = resolve_device(device)
-    with _prepared(config, resolved, threads, root, data) as task:
+    with prepared(config, resolved, threads, root, data) as task:
         fold = stratified_folds(task.labels, folds, config.seed)
         return _predictions(task, fold, [fold != k for k in range(folds)], resolved, checkpoints, progress)
 
@@ -186,25 +186,9 @@ def in_sample(
     torch.Size([200, 10])
     """
     resolved = resolve_device(device)
-    with _prepared(config, resolved, threads, root, data) as task:
+    with prepared(config, resolved, threads, root, data) as task:
         fold = torch.zeros(len(task.labels), dtype=torch.int64)
         return _predictions(task, fold, [fold == 0], resolved, checkpoints, progress)
-
-
-@contextlib.contextmanager
-def _prepared(
-    config: RunConfig,
-    device: torch.device,
-    threads: int | None,
-    root: str | Path | None,
-    data: ImageData | LazyImageData | None,
-) -> Iterator[Task]:
-    """Prepare what a run needs, as `train` does, and hand it back afterwards."""
-    with (
-        repeatable(threads, config.cudnn_benchmark),
-        contextlib.closing(prepare(config, device, root, data)) as task,
-    ):
-        yield task
 
 
 def _predictions(
@@ -223,8 +207,7 @@ def _predictions(
     with tqdm(total=epochs, desc=task.config.run_id, unit="epoch", disable=hidden) as bar:
         for number, mask in enumerate(trained_on):
             which, predicted = f"{number + 1}-of-{len(trained_on)}", fold == number
-            made_on = provenance.device_name(device), torch.get_num_threads()
-            checkpoint = Checkpoint(task.config, task.data.fingerprint, folder / which, *made_on)
+            checkpoint = checkpoint_of(task, device, folder / which)
             indices = (chosen.nonzero()[:, 0].to(device) for chosen in (mask, predicted))
             with contextlib.closing(_part(task, *indices)) as part:
                 logits[predicted] = _logits(part, device, checkpoint, bar)

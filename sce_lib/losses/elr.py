@@ -71,6 +71,7 @@ class ELR(nn.Module):
     """
 
     name: ClassVar[str] = "elr"
+    stateful: ClassVar[bool] = True
     targets: Tensor
 
     def __init__(

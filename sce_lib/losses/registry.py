@@ -13,7 +13,7 @@ from typing import Any, Literal, Unpack, overload
 
 from torch import nn
 
-from sce_lib import quoted
+from sce_lib import nearest, quoted
 from sce_lib.losses import modules
 from sce_lib.losses.d2l import D2L
 from sce_lib.losses.elr import ELR
@@ -126,9 +126,9 @@ def _check_arguments(name: str, signature: inspect.Signature, given: tuple, keyw
         raise TypeError(f"{takes}; {count}, not {len(given)}")
     for key in keywords:
         if key not in own and key not in shared:
-            near = difflib.get_close_matches(key, [*own, *shared], n=1)
+            near = nearest(key, [*own, *shared])
             also = f", besides {', '.join(shared[:-1])} and {shared[-1]}" if shared else ""
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            hint = f" (did you mean {near!r}?)" if near else ""
             raise TypeError(f"{takes}{also}; not {key!r}{hint}")
         if key in positional[: len(given)]:
             raise TypeError(f"{takes}; {key!r} is given twice, by position and by name")

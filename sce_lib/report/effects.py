@@ -15,10 +15,10 @@ from sce_lib.experiments.config.factors import FACTORS, is_changed
 from sce_lib.experiments.ledger import RunRecord, require_same_images, select
 from sce_lib.report.claims.evidence import Evidence, where_run
 from sce_lib.report.claims.quantities import SINGLE_FACTORS, applicable, effect, last_under
+from sce_lib.report.claims.verdicts import student_interval
 from sce_lib.report.numbers import with_range
 
 NOTHING, BEST_EPOCH = "nothing", "best-epoch"
-CONFIDENCE = 0.95
 # Everything that can stand in a row: one detail, all of them, and what needs no run of its own.
 CHANGES = (*SINGLE_FACTORS, "released", BEST_EPOCH)
 _TITLES = {NOTHING: "nothing changed", BEST_EPOCH: "best epoch in the place of the last"}
@@ -104,16 +104,9 @@ def interval(points: Sequence[float], pooled: Pooled | None) -> tuple[float, flo
     (-0.48, 4.48)
     """
     values = np.asarray(points, dtype=float)
-    if values.size > 1:
-        error, degrees = values.std(ddof=1) / np.sqrt(values.size), values.size - 1
-    elif pooled is not None:
-        error, degrees = np.sqrt(2) * pooled.deviation, pooled.degrees
-    else:
-        return float("nan"), float("nan")
-    from scipy import stats  # most of a second, which who imports this need not wait for
-
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees) * error)
-    return float(values.mean()) - half, float(values.mean()) + half
+    if values.size == 1 and pooled is not None:
+        return student_interval(values, np.sqrt(2) * pooled.deviation, pooled.degrees)
+    return student_interval(values)
 
 
 def effects(records: Sequence[RunRecord]) -> pd.DataFrame:

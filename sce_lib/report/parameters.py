@@ -1,9 +1,10 @@
 """A chapter's parameters: what papermill sets must be what the first cell declares, in name and type."""
 
 import ast
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from sce_lib import nearest
 
 # What papermill writes above the values that it was given.
 _INJECTED = "# Parameters"
@@ -53,8 +54,8 @@ def _unknown(namespace: Mapping[str, Any], declared: Mapping[str, type]) -> Iter
     )
     for name in (target.id for target in targets if isinstance(target, ast.Name)):
         if name not in declared:
-            close = difflib.get_close_matches(name, declared, n=1)
-            guess = f": did you mean {close[0]!r}?" if close else "."
+            close = nearest(name, declared)
+            guess = f": did you mean {close!r}?" if close else "."
             known = ", ".join(f"{known} ({kind.__name__})" for known, kind in declared.items())
             yield f"this chapter has no parameter {name!r}{guess} It has {known}"
 

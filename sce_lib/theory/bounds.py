@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from sce_lib.theory import problems
+from sce_lib.theory.classes import uniform_flips
 from sce_lib.theory.counterexamples import sl_table
 from sce_lib.theory.problems import Array, FiniteProblem, expectation, noisy_risks, risks
-from sce_lib.theory.theorem import affine_coefficients
+from sce_lib.theory.theorem import affine_coefficients, off_diagonal_weights
 
 __all__ = ["ErrorBound", "RiskBounds", "SLUnderNoise", "excess_error", "risk_bounds", "sl_under_noise"]
 __all__ += ["tight_problem", "tolerated_ratio"]
@@ -83,7 +84,7 @@ def risk_bounds(problem: FiniteProblem, A: Any = -4.0) -> RiskBounds:
     """
     A = problems.in_kind(problem, A)
     table = problems.rce_table(problem.classifiers, A)
-    weights = (1 - problem.noise_rates)[..., None] - problem.transition_at
+    weights = off_diagonal_weights(problem)
     off_label = ~np.eye(problem.num_classes, dtype=bool)
     seen = (problem.joint > 0)[..., None] & off_label
     wrong = np.where(off_label, weights, 0) @ problem.classifiers[..., None]
@@ -178,8 +179,7 @@ def sl_under_noise(
     classes = problem.num_classes
     transition = np.asarray(problem.transition_at, dtype=np.float64)
     eta = float(1 - transition[0, 0, 0])
-    uniform = np.where(np.eye(classes, dtype=bool), 1 - eta, eta / (classes - 1))
-    if not np.allclose(transition, uniform, rtol=0, atol=1e-9):
+    if not np.allclose(transition, uniform_flips([eta] * classes, classes), rtol=0, atol=1e-9):
         raise ValueError("SL's risk comes apart so under symmetric noise of one rate; this noise is another")
     slope, _ = affine_coefficients(eta, classes, A)
     if not slope > 0:

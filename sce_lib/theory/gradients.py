@@ -29,7 +29,8 @@ def _one_hot(label: int, classes: int) -> Array:
     return np.eye(classes)[label]
 
 
-def _check_parameters(alpha: float, beta: float, A: float) -> None:
+def check_parameters(alpha: float, beta: float, A: float) -> None:
+    """Refuse weights and a value of log 0 that SL does not have."""
     if not (alpha >= 0 and beta >= 0 and A < 0):
         raise ValueError(f"need alpha >= 0, beta >= 0 and A < 0; got alpha={alpha}, beta={beta}, A={A}")
 
@@ -128,7 +129,7 @@ def sl_gradient(
     >>> sl_gradient([0.5, 0.25, 0.25], label=0, A=-4.0)
     array([-1.5 ,  0.75,  0.75])
     """
-    _check_parameters(alpha, beta, A)
+    check_parameters(alpha, beta, A)
     p = _floats(probabilities)
     p_y = p[..., label, None]
     at_label = _one_hot(label, p.shape[-1]) == 1
@@ -158,7 +159,7 @@ def sl_of_ce(ce: ArrayLike, alpha: float, beta: float, A: float = -4.0) -> Array
     >>> sl_of_ce([0.0, np.log(2)], alpha=0.0, beta=1.0, A=-4.0)
     array([0., 2.])
     """
-    _check_parameters(alpha, beta, A)
+    check_parameters(alpha, beta, A)
     loss = _floats(ce)
     return alpha * loss - beta * abs(A) * np.expm1(-loss)
 
@@ -171,7 +172,7 @@ def sl_weight(p_y: ArrayLike, alpha: float, beta: float, A: float = -4.0) -> Arr
     >>> sl_weight([0.0, 0.5, 1.0], alpha=6.0, beta=0.1, A=-4.0)
     array([6. , 6.2, 6.4])
     """
-    _check_parameters(alpha, beta, A)
+    check_parameters(alpha, beta, A)
     return alpha + beta * abs(A) * _floats(p_y)
 
 
@@ -196,7 +197,7 @@ def gradient_peak(alpha: float, beta: float, A: float = -4.0) -> float:
     >>> gradient_peak(alpha=6.0, beta=0.1, A=-4.0)
     0.0
     """
-    _check_parameters(alpha, beta, A)
+    check_parameters(alpha, beta, A)
     knob = beta * abs(A)
     return 0.5 - alpha / (2 * knob) if alpha < knob else 0.0
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sce_lib.theory.gradients import gradient_magnitude
+from sce_lib.theory.gradients import check_parameters, gradient_magnitude
 from sce_lib.theory.problems import Array
 
 __all__ = ["gradient_share_below", "learning_speed", "learning_time"]
@@ -61,7 +61,7 @@ def learning_time(
     [5.5, 26.8, 13.8, 0.9]
     """
     _check_classes(num_classes)
-    gradient_magnitude(0.5, alpha, beta, A)  # which refuses what no loss has
+    check_parameters(alpha, beta, A)
     if alpha + beta == 0:
         raise ValueError("with alpha and beta both 0 nothing is learned: give at least one of them")
     first = 1 / num_classes if start is None else start

@@ -209,7 +209,7 @@ def asymmetric_proof(problem: FiniteProblem, A: Any = -4.0, table: Array | None 
     flips = _off_label(problem.transition_at * losses[:, :, None, :]).sum(axis=-1)
     constant = expectation(joint, -(classes - 1) * A * keep) + 0 * risks(problem, losses)
     # The bracket of Eq. 13 as well: (1 − η_y − η_yk) ℓ(f, k), summed over k ≠ y.
-    weighted = _off_label(_weights(problem) * losses[:, :, None, :]).sum(axis=-1)
+    weighted = _off_label(off_diagonal_weights(problem) * losses[:, :, None, :]).sum(axis=-1)
     flipped = {"E sum_{k != y} eta_yk l(f, k)": expectation(joint, flips)}
     rest = {"-E (1 - eta_y) sum_{k != y} l(f, k)": -expectation(joint, keep * others)}
     return Proof(
@@ -245,7 +245,7 @@ def asymmetric_proof(problem: FiniteProblem, A: Any = -4.0, table: Array | None 
     )
 
 
-def _weights(problem: FiniteProblem) -> Array:
+def off_diagonal_weights(problem: FiniteProblem) -> Array:
     """1 − η_y − η_yk, shape (n_x, K, K), with y before k."""
     return (1 - problem.noise_rates)[..., None] - problem.transition_at
 
@@ -292,7 +292,7 @@ def equation_13(problem: FiniteProblem, A: Any = -4.0) -> Equation13:
     table = problems.rce_table(problem.classifiers, A)
     noisy = noisy_risks(problem, table)
     star, star_eta = (int(minimisers(values)[0]) for values in (risks(problem, table), noisy))
-    rce_star, rce_eta, weights = table[star], table[star_eta], _off_label(_weights(problem))
+    rce_star, rce_eta, weights = table[star], table[star_eta], _off_label(off_diagonal_weights(problem))
     terms = problem.joint[..., None] * weights * (rce_star - rce_eta)[:, None, :]
     difference = noisy[star_eta] - noisy[star]
     return Equation13(star, star_eta, weights, rce_star, rce_eta, terms, terms.sum(), difference)

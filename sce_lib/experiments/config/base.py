@@ -1,6 +1,5 @@
 """What every part of a config rests on: its base, the kinds of its values, how an error is told."""
 
-import difflib
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
@@ -15,7 +14,7 @@ from pydantic import (
     model_serializer,
 )
 
-from sce_lib import quoted
+from sce_lib import nearest, quoted
 
 __all__ = ["Floor", "NonNegative", "Part", "Positive", "Profile", "Protocol", "Rate", "Section", "Seed"]
 __all__ += ["Word", "did_you_mean", "explain", "in_a_line"]
@@ -70,8 +69,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("figur1", ["figure1", "table1"]), did_you_mean("x", ["figure1"])
     (". Did you mean 'figure1'?", '')
     """
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f". Did you mean {near[0]!r}?" if near else ""
+    near = nearest(name, known)
+    return f". Did you mean {near!r}?" if near else ""
 
 
 def explain(error: BaseException) -> str:

@@ -5,14 +5,13 @@ paper's §5.1 to §5.3 with footnotes; the released Keras code (github.com/Yisen
 symmetric_cross_entropy_for_noisy_labels at ec778df).
 """
 
-import difflib
 import math
 import re
 from typing import Annotated, Any, get_args
 
 from pydantic import Field, ValidationError
 
-from sce_lib import quoted
+from sce_lib import nearest, quoted
 from sce_lib.experiments.config import parts
 from sce_lib.experiments.config.base import did_you_mean, explain
 from sce_lib.experiments.config.parts import BY_IMAGE, Noise, Part, Profile, Protocol, Section
@@ -195,8 +194,8 @@ def _meant(kind: str, detail: str, kinds: tuple[str, ...]) -> str:
     """Return a question after the name of noise that is like a misspelt one, where there is such."""
     rate = re.fullmatch(r"[0-9]*\.?[0-9]+", detail)
     known = ["human", *(kinds if rate else ())] if detail else ["none", "clean"]
-    near = difflib.get_close_matches(kind[:40].lower(), known, n=1)
-    return "".join(f"; did you mean {quoted('-'.join(filter(None, (name, detail))))}?" for name in near)
+    near = nearest(kind[:40].lower(), known)
+    return f"; did you mean {quoted('-'.join(filter(None, (near, detail))))}?" if near else ""
 
 
 def _sl_parameters(dataset: str, noise: Noise, protocol: Protocol, section: Section) -> dict[str, Any]:

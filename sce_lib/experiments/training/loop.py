@@ -266,6 +266,29 @@ def repeatable(count: int | None, cudnn_benchmark: bool = False) -> Iterator[Non
         torch.set_num_threads(before)
 
 
+@contextlib.contextmanager
+def prepared(
+    config: RunConfig,
+    device: torch.device,
+    threads: int | None = None,
+    root: str | Path | None = None,
+    data: ImageData | LazyImageData | None = None,
+    workers: int | None = None,
+) -> Iterator[Task]:
+    """Prepare what a run needs and see to it that it repeats; hand both back at the end of a block."""
+    with (
+        repeatable(threads, config.cudnn_benchmark),
+        contextlib.closing(prepare(config, device, root, data, workers)) as task,
+    ):
+        yield task
+
+
+def checkpoint_of(task: Task, device: torch.device, folder: str | Path | None) -> Checkpoint:
+    """Return the checkpoint of a task that is trained here and now, on a device by torch's threads."""
+    made_on = provenance.device_name(device), torch.get_num_threads()
+    return Checkpoint(task.config, task.data.fingerprint, folder, *made_on)
+
+
 def train(
     config: RunConfig,
     device: str | torch.device = "auto",
@@ -322,13 +345,9 @@ def train(
     0.4
     """
     resolved = resolve_device(device)
-    with (
-        repeatable(threads, config.cudnn_benchmark),
-        contextlib.closing(prepare(config, resolved, root, data, workers)) as task,
-    ):
+    with prepared(config, resolved, threads, root, data, workers) as task:
         run = Run(task, resolved)
-        made_on = provenance.device_name(resolved), torch.get_num_threads()
-        checkpoint = Checkpoint(config, task.data.fingerprint, checkpoints, *made_on)
+        checkpoint = checkpoint_of(task, resolved, checkpoints)
         if (state := checkpoint.load(resolved)) is not None:
             run.restore(state)
         epochs = range(len(run.epochs), config.optimisation.epochs)

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from sce_lib import quoted
-from sce_lib.losses.elr import ELR
 from sce_lib.losses.functional.baselines import smooth_target
 from sce_lib.losses.functional.inputs import check_at_least_zero, check_unit_interval
 from sce_lib.losses.modules.base import Aggregation, Loss, check_one_number_of_classes, refuse_smoothing
@@ -133,19 +132,17 @@ def _checked_term(term: Any) -> tuple[float, Loss]:
 
 def check_part(loss: Any) -> None:
     """Refuse what cannot be part of another loss."""
-    if isinstance(loss, ELR):
-        raise ValueError(
-            "ELR has a memory and cannot be part of another loss: add the two after calling each"
-        )
+    parts = loss.modules() if isinstance(loss, nn.Module) else ()
+    for part in parts:
+        if getattr(part, "stateful", False):
+            name = type(part).__name__
+            advice = (
+                f"give the other to {name}" if isinstance(part, Loss) else "add the two after calling each"
+            )
+            raise ValueError(f"{name} has a memory and cannot be part of another loss; {advice}")
     if not isinstance(loss, Loss):
         library = "losses of sce_lib.losses can be parts of others: its CrossEntropy is torch's"
         raise TypeError(f"only {library}; got {quoted(loss)}")
-    for part in loss.modules():
-        if isinstance(part, Loss) and part.stateful:
-            name = type(part).__name__
-            raise ValueError(
-                f"{name} has a memory and cannot be part of another loss; give the other to {name}"
-            )
 
 
 def shared(losses: Sequence[Loss], given: Aggregation) -> Aggregation:

@@ -68,7 +68,7 @@ class Evidence:
             several precisions, which are several settings.
         """
         noise = noise or self.noise
-        found = [record for record in select(self.records, noise=noise) if _is(record, method)]
+        found = [record for record in select(self.records, noise=noise) if is_of(record, method)]
         if not found:
             raise MissingRuns(f"no record of {method} under {noise}")
         if len({record.config.seed for record in found}) < len(found):
@@ -129,7 +129,7 @@ def hard_and_easy(ranking: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ranking[:count], ranking[-count:]
 
 
-def _is(record: RunRecord, method: str | Part) -> bool:
+def is_of(record: RunRecord, method: str | Part) -> bool:
     """Return whether a record is of a method, or of the one that a name means for its config."""
     config = record.config
     if isinstance(method, Part):

@@ -16,10 +16,9 @@ import pandas as pd
 
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.config.parts import CE
-from sce_lib.experiments.config.presets import resolve_method
 from sce_lib.experiments.ledger import RunRecord, require_same_images
 from sce_lib.report import published
-from sce_lib.report.claims.evidence import Evidence
+from sce_lib.report.claims.evidence import Evidence, is_of
 from sce_lib.report.claims.verdicts import (
     AGREES,
     DISAGREES,
@@ -93,7 +92,8 @@ def cells(records: Sequence[RunRecord]) -> dict[RunConfig, list[RunRecord]]:
     found: dict[RunConfig, list[RunRecord]] = {}
     for record in records:
         config = record.config
-        if config.noise.kind != "none" and record.provenance.replicates is None and _is_preset(config):
+        of_either = any(is_of(record, method) for method in ("ce", "sl"))
+        if config.noise.kind != "none" and record.provenance.replicates is None and of_either:
             shared = config.model_copy(update={"method": CE(), "seed": 0})
             found.setdefault(shared, []).append(record)
     both = {"ce", "sl"}
@@ -208,10 +208,3 @@ def _meets(rule: pd.Series, cell: pd.DataFrame) -> bool:
         return True
     share = cell["memorised"].mean()
     return bool((pd.isna(at_least) or share >= at_least) and (pd.isna(below) or share < below))
-
-
-def _is_preset(config: RunConfig) -> bool:
-    """Return whether a run is of CE or of SL, as its protocol sets them."""
-    name = config.method.slug
-    where = (config.dataset, config.noise, config.protocol, config.section)
-    return name in ("ce", "sl") and config.method == resolve_method(name, *where)

@@ -94,7 +94,7 @@ def decide(values: Sequence[float], comparison: str, threshold: float, direction
     known = np.asarray(values, dtype=float)
     known = known[~np.isnan(known)]
     mean = float(known.mean()) if known.size else float("nan")
-    low, high = _interval(known)
+    low, high = student_interval(known)
     if not known.size:
         return Decision(NOT_TESTED, mean, low, high)
     ends = (mean, mean) if known.size == 1 else (low, high)
@@ -106,13 +106,22 @@ def decide(values: Sequence[float], comparison: str, threshold: float, direction
     return Decision(DISAGREES if wrong else UNDECIDED, mean, low, high)
 
 
-def _interval(known: np.ndarray) -> tuple[float, float]:
-    if known.size < 2:
-        return float("nan"), float("nan")
+def student_interval(
+    values: np.ndarray, deviation: float | None = None, degrees: int | None = None
+) -> tuple[float, float]:
+    """Return Student's 95 % interval of a mean; (NaN, NaN) where nothing tells how wide it is.
+
+    From a standard deviation and its degrees of freedom; where they are not given, from the spread of the
+    values themselves, of which it takes two.
+    """
+    if deviation is None or degrees is None:
+        if values.size < 2:
+            return float("nan"), float("nan")
+        deviation, degrees = values.std(ddof=1), values.size - 1
     from scipy import stats  # most of a second, which who imports this need not wait for
 
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, known.size - 1) * known.std(ddof=1) / np.sqrt(known.size)
-    return float(known.mean() - half), float(known.mean() + half)
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees) * (deviation / np.sqrt(values.size)))
+    return float(values.mean()) - half, float(values.mean()) + half
 
 
 def _beyond(ends: tuple[float, float], comparison: str, bound: float) -> bool:
