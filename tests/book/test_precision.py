@@ -6,6 +6,7 @@ from reference import precision
 from sce_lib.experiments.config import RunConfig
 from sce_lib.experiments.ledger import Ledger
 from sce_lib.report.claims.regime import memorised
+from sce_lib.report.effects import interval
 
 
 @pytest.fixture
@@ -46,6 +47,11 @@ def test_the_ledger_answers_for_three_data_sets():
     assert set(pairs["dataset"]) == {"mnist", "fashion_mnist", "cifar10"}
     assert (pairs.groupby(["dataset", "setting"]).size() == 3).all()
     assert pairs["memorised"].abs().max() < 0.05
+    # "Every interval holds zero", and one of them also five points.
+    apart = (pairs["bfloat16"] - pairs["float32"]).groupby([pairs["dataset"], pairs["setting"]]).apply(list)
+    intervals = [interval(values, None) for values in apart]
+    assert all(low < 0 < high for low, high in intervals)
+    assert max(max(-low, high) for low, high in intervals) > 5
     ledger = {record.config: record for record in Ledger()}
     one = next(record for record in ledger.values() if record.config.precision == "bfloat16")
     base = ledger[one.config.model_copy(update={"precision": "float32"})]
